@@ -1,0 +1,275 @@
+"""One Settings class: the environment first, then `op.env` in the project's root (design.md, 9).
+
+Only the composition roots (`api/__main__`, `workers/app`, `workers/sweep`, `cli/`) read it, with `Settings.load()`.
+Whatever is wrong stops the start with one sentence that names the variable and never shows a value.
+"""
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "SLUICE_"
+OP_ENV = Path(__file__).resolve().parent / "op.env"
+# Set by `cli.stack` for its children, which are given every variable: for them `op.env` is not read a second time.
+STACK_MARK = "_SLUICE_STACK"
+
+Role = Literal["service", "api", "worker", "sweep", "cli"]
+
+UNSET = SecretStr("")  # not a secret: the absence of one
+KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
+SCOPE = re.compile(r"operator|org:.+")
+SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing; the text is one sentence for a human, without any value."""
+
+
+def name_of(field: str) -> str:
+    """The variable of a field: `store_url` → `SLUICE_STORE_URL`."""
+    return PREFIX + field.upper()
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _pairs(value: object, separator: str) -> list[tuple[str, str]]:
+    parts = _listed(value)
+    if not isinstance(parts, list):
+        raise ValueError(f"must be a comma list of <id>{separator}<value>")
+    pairs = [part.rpartition(separator)[::2] if separator == "=" else part.partition(separator)[::2] for part in parts]
+    if not all(key and entry for key, entry in pairs):
+        raise ValueError(f"must be a comma list of <id>{separator}<value>")
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("names one id twice")
+    return pairs
+
+
+def _key_ids(pairs: Iterable[tuple[str, str]]) -> None:
+    if not all(KEY_ID.fullmatch(key) for key, _ in pairs):
+        raise ValueError("has an id that is not 1 to 32 letters, digits, dots, dashes or underscores")
+
+
+def _run_token_keys(value: object) -> object:
+    if isinstance(value, dict):
+        return value
+    _key_ids(pairs := _pairs(value, ":"))
+    if any(len(secret) < 32 for _, secret in pairs):
+        raise ValueError("has a key shorter than 32 characters")
+    return dict(pairs)
+
+
+def _thirty_two_bytes(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("has a key that is not 32 bytes in base64")
+    return key
+
+
+def _vault_keys(value: object) -> object:
+    if isinstance(value, dict):
+        return value
+    _key_ids(pairs := _pairs(value, ":"))
+    return {key: _thirty_two_bytes(text) for key, text in pairs}
+
+
+def _core_tokens(value: object) -> object:
+    if isinstance(value, dict):
+        return value
+    pairs = _pairs(value, "=")
+    if not all(SCOPE.fullmatch(scope) for scope, _ in pairs):
+        raise ValueError("has a scope that is neither `operator` nor `org:<id>`")
+    if not all(SHA256_HEX.fullmatch(digest) for _, digest in pairs):
+        raise ValueError("wants the SHA-256 of each token as 64 lower-case hex digits, never the token")
+    return dict(pairs)
+
+
+class Settings(BaseSettings):
+    """Every variable, typed. An empty string, list or dict means unset; `load` checks what a role needs."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    # Paragon, the workflow engine: all or nothing. Hosts have Paragon's own names as defaults.
+    paragon_project_id: str = ""
+    paragon_signing_key: SecretStr = UNSET
+    paragon_api_url: str = "https://api.useparagon.com"
+    paragon_trigger_url: str = "https://zeus.useparagon.com"
+    paragon_proxy_url: str = "https://proxy.useparagon.com"
+    paragon_audience: str = ""
+    paragon_workflow_messages: str = ""
+    paragon_workflow_channels: str = ""
+    paragon_workflow_users: str = ""
+
+    # What Paragon's workflows call.
+    public_url: str = ""
+    api_bind: str = "127.0.0.1:8600"
+    webhook_secrets: Annotated[list[SecretStr], BeforeValidator(_listed)] = []
+    run_token_keys: Annotated[dict[str, SecretStr], BeforeValidator(_run_token_keys)] = {}
+    vault_keys: Annotated[dict[str, bytes], BeforeValidator(_vault_keys)] = Field({}, repr=False)
+    core_tokens: Annotated[dict[str, str], BeforeValidator(_core_tokens)] = {}
+
+    # The service mesh. With an engine of your own, address and token may be its business.
+    mesh_url: str = ""
+    mesh_token: SecretStr = UNSET
+    mesh_engine: str = Field("", pattern=r"^$|^[\w.]+:\w+$")
+
+    # The two servers. Their addresses may hold a password.
+    store_url: str = Field("", repr=False)
+    store_durability: Literal["verify", "asserted"] = "verify"
+    broker_url: str = Field("", repr=False)
+
+    shards: int = Field(16, ge=1, le=256)
+    pull_minutes: float = Field(15, gt=0)
+    reread_days: int = Field(7, ge=0)
+    body_limit_bytes: int = Field(8_388_608, ge=1024)
+    backlog_limit: int = Field(200_000, ge=1)
+    overdue_seconds: float = Field(600, gt=0)
+    delivery: Literal["live", "shadow"] = "live"
+    allow_messages_outside_runs: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Values come through `load` alone, which has checked their names; nothing is read behind its back."""
+        return (init_settings,)
+
+    @field_validator("paragon_signing_key", mode="after")
+    @classmethod
+    def _unescaped(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value().replace("\\n", "\n")  # secret stores hand the key over with literal \n
+        if key and "-----BEGIN" not in key:
+            raise ValueError("is not a private key in PEM")
+        return SecretStr(key)
+
+    @field_validator("webhook_secrets", mode="after")
+    @classmethod
+    def _one_or_two(cls, value: list[SecretStr]) -> list[SecretStr]:
+        if len(value) > 2:
+            raise ValueError("holds more than two secrets: the old one and the new one are enough")
+        if any(len(secret.get_secret_value()) < 16 for secret in value):
+            raise ValueError("has a secret shorter than 16 characters")
+        return value
+
+    @field_validator("api_bind", mode="after")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        if not re.fullmatch(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", value):
+            raise ValueError("must be <host>:<port>")
+        return value
+
+    @property
+    def api_host(self) -> str:
+        """The host of `api_bind`."""
+        return self.api_bind.rpartition(":")[0].strip("[]")
+
+    @property
+    def api_port(self) -> int:
+        """The port of `api_bind`."""
+        return int(self.api_bind.rpartition(":")[2])
+
+    @classmethod
+    def load(
+        cls, role: Role = "service", *, environ: Mapping[str, str] | None = None, op_env: Path | None = OP_ENV
+    ) -> Self:
+        """Read the environment, then `op_env`, and check what the role needs. Raises SettingsError."""
+        environ = os.environ if environ is None else environ
+        given = {} if op_env is None or STACK_MARK in environ else _from_file(op_env)
+        given |= {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        _check_names(cls, given)
+        _check_references(given)
+        values: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in given.items() if value}
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            raise SettingsError(_sentence(error)) from None
+        check_groups(settings, role)
+        return settings
+
+
+PARAGON = tuple(field for field in Settings.model_fields if field.startswith("paragon_"))
+PARAGON_NEEDS = (
+    *("paragon_project_id", "paragon_signing_key"),
+    *("paragon_workflow_messages", "paragon_workflow_channels", "paragon_workflow_users"),
+    *("public_url", "webhook_secrets"),
+)
+MESH = ("mesh_url", "mesh_token")
+NEEDS: dict[Role, tuple[str, ...]] = {
+    "service": ("store_url", "broker_url", "run_token_keys", "vault_keys", "core_tokens"),
+    "api": ("store_url", "broker_url", "run_token_keys", "vault_keys", "core_tokens"),
+    "worker": ("store_url", "broker_url", "run_token_keys", "vault_keys"),
+    "sweep": ("store_url", "run_token_keys", "vault_keys"),
+    "cli": (),
+}
+
+
+def is_set(settings: Settings, field: str) -> bool:
+    """Whether a variable was given a value of its own."""
+    return field in settings.model_fields_set
+
+
+def check_groups(settings: Settings, role: Role) -> None:
+    """Refuse a group that is half set, and one that the role cannot do without. Raises SettingsError."""
+    _check_group(settings, "Paragon", PARAGON, PARAGON_NEEDS, needed=role != "cli")
+    if not settings.mesh_engine:
+        _check_group(settings, "mesh", MESH, MESH, needed=role not in ("cli", "api"))
+    for field in NEEDS[role]:
+        if not is_set(settings, field):
+            raise SettingsError(f"{name_of(field)} is not set; op.env.example says what it is for.")
+
+
+def _check_group(
+    settings: Settings, group: str, any_of: tuple[str, ...], all_of: tuple[str, ...], *, needed: bool
+) -> None:
+    present = [name_of(field) for field in any_of if is_set(settings, field)]
+    missing = ", ".join(name_of(field) for field in all_of if not is_set(settings, field))
+    if missing and present:
+        raise SettingsError(f"The {group} group is half set: {present[0]} is there, but missing: {missing}.")
+    if missing and needed:
+        raise SettingsError(f"The {group} group is not set; missing: {missing}.")
+
+
+def _from_file(path: Path) -> dict[str, str]:
+    values = dotenv_values(path, interpolate=False) if path.is_file() else {}
+    return {name: value or "" for name, value in values.items() if name.startswith(PREFIX)}
+
+
+def _check_names(cls: type[Settings], given: Mapping[str, str]) -> None:
+    known = [name_of(field) for field in cls.model_fields]
+    for name in sorted(set(given) - set(known)):
+        near = get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else " op.env.example lists them all."
+        raise SettingsError(f"{name} is not a setting of Sluice.{hint}")
+
+
+def _check_references(given: Mapping[str, str]) -> None:
+    for name, value in given.items():
+        if "op://" in value:
+            raise SettingsError(
+                f"{name} is an unresolved op:// reference: start with `op run --env-file op.env -- ./sluice up`."
+            )
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{name_of(str(first['loc'][0]))} {said[0].lower() + said[1:]}."
