@@ -1,0 +1,57 @@
+"""The names that texts are rendered with, and which ones a page needs. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_MENTIONED = re.compile(r"<[@#]([A-Za-z0-9_.-]{1,64})[|>]")
+_DEEPEST = 24
+"""How deep blocks are followed. Slack nests five levels; recursion must end before Python's does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Display names of the team's users, and names of its *allowed* channels, by Slack id."""
+
+    users: Mapping[str, str] = field(default_factory=dict)
+    channels: Mapping[str, str] = field(default_factory=dict)
+
+
+def names_wanted(raw_messages: Iterable[object]) -> set[str]:
+    """User and channel ids that rendering these raw messages may ask for: authors and mentions."""
+    wanted: set[str] = set()
+    for raw in raw_messages:
+        if isinstance(raw, dict):
+            _of_message(raw, wanted)
+            inner = raw.get("message")
+            if isinstance(inner, dict):
+                _of_message(inner, wanted)
+    return wanted
+
+
+def _of_message(raw: dict[str, Any], wanted: set[str]) -> None:
+    user = raw.get("user")
+    if isinstance(user, str) and user:
+        wanted.add(user)
+    text = raw.get("text")
+    if isinstance(text, str) and text:
+        if "<@" in text or "<#" in text:
+            wanted.update(_MENTIONED.findall(text))
+        return
+    for part in ("blocks", "attachments", "comment"):
+        if raw.get(part):
+            _of_part(raw[part], wanted, _DEEPEST)
+
+
+def _of_part(part: object, wanted: set[str], depth: int) -> None:
+    """Ids anywhere in blocks or attachments: cheap, since only messages without text come here."""
+    if isinstance(part, str):
+        wanted.update(_MENTIONED.findall(part))
+    elif isinstance(part, list) and depth:
+        for item in part:
+            _of_part(item, wanted, depth - 1)
+    elif isinstance(part, dict) and depth:
+        wanted.update(part[key] for key in ("user_id", "channel_id") if isinstance(part.get(key), str))
+        for item in part.values():
+            _of_part(item, wanted, depth - 1)
