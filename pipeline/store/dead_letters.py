@@ -1,0 +1,60 @@
+"""Dead letters: records, or whole callbacks, that can never work. Sealed; what is clear is ids and reasons."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from pipeline.connection import split_connection
+from pipeline.store.client import ask, ask_all
+from pipeline.store.keys import Keys, Shards
+from pipeline.store.scripts import Changes
+from pipeline.store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Why one record of a callback is dead. Without an id it stands for every record of its receipt."""
+
+    receipt: str
+    connection: str
+    reason: str
+    at: int
+    model: str | None = None
+    id: str | None = None
+    version: str | None = None
+
+    def public(self) -> dict[str, Any]:
+        """What the API lists."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def bury(changes: Changes, keys: Keys, vault: Vault, letter: DeadLetter, raw: bytes) -> None:
+    """Keep the letter and its sealed raw record as part of an atomic change."""
+    header = json.dumps({**letter.public(), "key": vault.key_id}, separators=(",", ":")).encode()
+    sealed = vault.seal(split_connection(letter.connection)[1], header, raw)
+    changes.do("XADD", keys.dead, "*", "h", header, "p", sealed)
+
+
+def bury_sealed(changes: Changes, keys: Keys, letter: DeadLetter, entry_header: bytes, sealed: bytes) -> None:
+    """Keep a whole entry that could not even be opened, still under its own seal and header."""
+    header = json.dumps(letter.public(), separators=(",", ":")).encode()
+    changes.do("XADD", keys.dead, "*", "h", header, "e", entry_header, "p", sealed)
+
+
+def listing(client: redis.Redis, shards: Shards, org: str | None, limit: int) -> Iterator[dict[str, Any]]:
+    """The newest dead letters of an organisation, or of all; at most `limit` a shard."""
+    wanted = shards.all() if org is None else [shards.of_org(org)]
+    for keys in wanted:
+        for stream_id, fields in ask(client, "XREVRANGE", keys.dead, "+", "-", "COUNT", limit):
+            letter = json.loads(fields[b"h"])
+            letter.pop("key", None)
+            if org is None or split_connection(letter["connection"])[1] == org:
+                yield {"dead_letter": f"{keys.shard:02x}-{stream_id.decode()}", **letter}
+
+
+def count(client: redis.Redis, shards: Shards) -> int:
+    """How many there are."""
+    return sum(ask_all(client, [("XLEN", keys.dead) for keys in shards.all()]))

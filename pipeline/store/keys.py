@@ -1,0 +1,172 @@
+"""The names of everything in the store. Every key of an organisation carries its shard's tag `{sN}`, so that each
+script touches one hash slot.
+
+    {sN}:state                   shard state: absent | rung | draining:<token>
+    {sN}:ready                   sorted set: connection (or `effects`) → microseconds from when it may be served
+    {sN}:in:<connection>         stream of sealed entries          {sN}:effects   the same for effects
+    {sN}:mark, {sN}:suspects     what was open when a drain died; entries to be taken alone → crashes so far
+    {sN}:parked                  connection → tries, while its mesh or credential refuses
+    {sN}:conn:<connection>       registration: generation, team, state, list version, directory dates
+    {sN}:connections             set of all connections ever registered
+    {sN}:org:<org>               last epoch
+    {sN}:allow:<org>             <team>|<channel>|<connection> → JSON of who and when
+    {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
+    {sN}:dirrun:<connection>:<kind>:<run>   pages of one directory execution
+    {sN}:cov:<connection>        <channel>|head, |run, |since
+    {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
+    {sN}:due                     schedule: item → microseconds
+    {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
+    sluice:meta                  shard count and layout version
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from pipeline.connection import split_connection
+
+META = "sluice:meta"
+EFFECTS = "effects"  # A member of the ready set; no connection is named so, for each has a slash.
+
+
+def shard_of(org: str, shards: int) -> int:
+    """The shard of an organisation: a hash that is the same on every machine."""
+    return int.from_bytes(blake2b(org.encode(), digest_size=8).digest()) % shards
+
+
+def shard_of_id(identifier: str) -> int:
+    """The shard that a receipt or run id begins with (2 hex digits). Raises ValueError."""
+    return int(identifier[:2], 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All key names of one shard."""
+
+    shard: int
+
+    def _key(self, name: str) -> str:
+        return f"{{s{self.shard}}}:{name}"
+
+    @property
+    def state(self) -> str:
+        """Idle, rung, or leased."""
+        return self._key("state")
+
+    @property
+    def ready(self) -> str:
+        """Who has something waiting, and since when."""
+        return self._key("ready")
+
+    @property
+    def mark(self) -> str:
+        """What the present drain has open."""
+        return self._key("mark")
+
+    @property
+    def suspects(self) -> str:
+        """Entries that were open when a drain died."""
+        return self._key("suspects")
+
+    @property
+    def parked(self) -> str:
+        """Connections that wait for somebody else's outage to end."""
+        return self._key("parked")
+
+    @property
+    def connections(self) -> str:
+        """Every connection of the shard."""
+        return self._key("connections")
+
+    @property
+    def receipts(self) -> str:
+        """Receipt → JSON without content."""
+        return self._key("receipts")
+
+    @property
+    def receipts_order(self) -> str:
+        """Receipts, oldest first, for the cap."""
+        return self._key("receipts:order")
+
+    @property
+    def dead(self) -> str:
+        """Dead letters, a stream."""
+        return self._key("dead")
+
+    @property
+    def counters(self) -> str:
+        """Counter → number."""
+        return self._key("counters")
+
+    @property
+    def audit(self) -> str:
+        """Who changed what, a stream."""
+        return self._key("audit")
+
+    @property
+    def due(self) -> str:
+        """The schedule."""
+        return self._key("due")
+
+    @property
+    def touched(self) -> str:
+        """Runs whose coverage is to be looked at."""
+        return self._key("touched")
+
+    def stream(self, member: str) -> str:
+        """The stream of a member of the ready set."""
+        return self._key(EFFECTS) if member == EFFECTS else self._key(f"in:{member}")
+
+    def connection(self, connection: str) -> str:
+        """A connection's registration."""
+        return self._key(f"conn:{connection}")
+
+    def org(self, org: str) -> str:
+        """An organisation's own fields."""
+        return self._key(f"org:{org}")
+
+    def allow(self, org: str) -> str:
+        """An organisation's allowlist entries."""
+        return self._key(f"allow:{org}")
+
+    def directory(self, org: str, team: str, kind: str) -> str:
+        """The team's users or channels."""
+        return self._key(f"dir:{org}:{team}:{kind}")
+
+    def directory_run(self, connection: str, kind: str, run: str) -> str:
+        """The pages seen of one directory execution."""
+        return self._key(f"dirrun:{connection}:{kind}:{run}")
+
+    def coverage(self, connection: str) -> str:
+        """How far each channel of a connection is covered."""
+        return self._key(f"cov:{connection}")
+
+    def run(self, run: str) -> str:
+        """One requested window."""
+        return self._key(f"run:{run}")
+
+    def facts(self, run: str, attempt: int) -> str:
+        """What the pages of one attempt have proved."""
+        return self._key(f"facts:{run}:{attempt}")
+
+    def runs(self, connection: str) -> str:
+        """A connection's runs by time of request."""
+        return self._key(f"runs:{connection}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """How organisations are spread over shards; the count is fixed at first start."""
+
+    count: int
+
+    def of(self, connection: str) -> Keys:
+        """The keys of a connection's shard."""
+        return Keys(shard_of(split_connection(connection)[1], self.count))
+
+    def of_org(self, org: str) -> Keys:
+        """The keys of an organisation's shard."""
+        return Keys(shard_of(org, self.count))
+
+    def all(self) -> list[Keys]:
+        """The keys of every shard."""
+        return [Keys(number) for number in range(self.count)]

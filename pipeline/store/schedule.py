@@ -1,0 +1,53 @@
+"""The schedule: a sorted set of items and when they are due. No Celery ETA: an item that was leased and not finished
+is due again, however often beat, broker or worker die in between.
+
+Items: `plan:<connection>`, `trigger:<run>`, `patch:<connection>`.
+"""
+
+import redis
+
+from pipeline.store.client import ask
+from pipeline.store.keys import Keys, Shards
+from pipeline.store.scripts import Changes, run
+
+LEASE_US = 60 * 1_000_000
+_MOST_A_SHARD = 100
+
+
+class Schedule:
+    """Due items of all shards."""
+
+    def __init__(self, client: redis.Redis, shards: Shards) -> None:
+        self._client, self._shards = client, shards
+
+    def lease(self, keys: Keys, *, overdue_us: int = 0) -> list[tuple[str, str]]:
+        """Items of one shard that are due (by at least `overdue_us`), as (kind, id); they are ours for a minute."""
+        items = run(self._client, "due", [keys.due], [_MOST_A_SHARD, LEASE_US, overdue_us])
+        return [(kind, name) for kind, _, name in (item.decode().partition(":") for item in items)]
+
+    def put(self, keys: Keys, kind: str, name: str, at: int) -> None:
+        """Make an item due at that time (microseconds), sooner or later than before."""
+        ask(self._client, "ZADD", keys.due, at, f"{kind}:{name}")
+
+    def sooner(self, keys: Keys, kind: str, name: str, at: int) -> None:
+        """Make an item due at that time unless it is due before."""
+        ask(self._client, "ZADD", keys.due, "LT", at, f"{kind}:{name}")
+
+    def when(self, keys: Keys, kind: str, name: str) -> str | None:
+        """The item's due time as the store writes it, None where there is none."""
+        score = ask(self._client, "ZSCORE", keys.due, f"{kind}:{name}")
+        return None if score is None else f"{float(score):.0f}"
+
+    def finish(self, keys: Keys, kind: str, name: str, seen: str, next_at: int | None = None) -> bool:
+        """Take the item out, or put it to its next time, unless somebody changed it since we saw `seen`."""
+        item = f"{kind}:{name}"
+        changes = Changes().expect(seen, "ZSCORE", keys.due, item)
+        if next_at is None:
+            changes.do("ZREM", keys.due, item)
+        else:
+            changes.do("ZADD", keys.due, next_at, item)
+        return changes.commit(self._client) == 0
+
+    def forget(self, changes: Changes, keys: Keys, connection: str) -> None:
+        """Drop a connection's own items as part of an atomic change."""
+        changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}")

@@ -1,0 +1,77 @@
+"""Lua scripts: loaded from .lua files, run by their hash, and the little language of their commands.
+
+`Changes` collects guards and commands in Python and runs them as one script: what belongs together happens together
+or not at all, and the logic stays where it can be read and tested.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha1
+from pathlib import Path
+from typing import NamedTuple
+
+import redis
+from redis.exceptions import NoScriptError
+
+from pipeline.store.client import Reply, store_errors
+
+_LUA = Path(__file__).parent / "lua"
+Word = str | bytes | int
+
+
+class Script(NamedTuple):
+    """A script's text and the hash that the server knows it by."""
+
+    text: str
+    sha: str
+
+
+@cache
+def load(name: str) -> Script:
+    """The script of that file, with the shared functions behind its first line."""
+    text = (_LUA / f"{name}.lua").read_text()
+    first, _, rest = text.partition("\n") if text.startswith("#!") else ("", "", text)
+    whole = "\n".join(part for part in (first, (_LUA / "ops.lua").read_text(), rest) if part)
+    return Script(whole, sha1(whole.encode(), usedforsecurity=False).hexdigest())
+
+
+def run(client: redis.Redis, name: str, keys: Sequence[str], args: Sequence[Word]) -> Reply:
+    """Run a script. A server that does not know it yet has run nothing, so sending the text is safe."""
+    script = load(name)
+    with store_errors():
+        try:
+            return client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return client.execute_command("EVAL", script.text, len(keys), *keys, *args)
+
+
+class Changes:
+    """Guards and commands of one atomic change. Keys are declared as they are first named."""
+
+    def __init__(self, keys: Sequence[str] = ()) -> None:
+        self.keys: list[str] = list(keys)
+        self._index = {key: number for number, key in enumerate(self.keys, 1)}
+        self._guards: list[Word] = []
+        self._guard_count = 0
+        self.commands: list[Word] = []
+
+    def _number(self, key: str) -> int:
+        if key not in self._index:
+            self.keys.append(key)
+            self._index[key] = len(self.keys)
+        return self._index[key]
+
+    def expect(self, expected: Word, command: str, key: str, *args: Word) -> "Changes":
+        """Apply nothing unless `command key args` answers `expected` (nil is '')."""
+        self._guard_count += 1
+        self._guards += [len(args) + 3, expected, command, self._number(key), *args]
+        return self
+
+    def do(self, command: str, key: str, *args: Word) -> "Changes":
+        """Apply `command key args` when everything holds."""
+        self.commands += [len(args) + 2, command, self._number(key), *args]
+        return self
+
+    def commit(self, client: redis.Redis) -> int:
+        """0 if applied, else the number (from 1) of the first guard that failed. Safe to repeat if its guards are."""
+        return int(run(client, "commit", self.keys, [self._guard_count, *self._guards, *self.commands]))
