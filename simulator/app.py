@@ -1,0 +1,51 @@
+"""The simulator as one ASGI application: Paragon below /projects, Slack below /slack, the test bench below /_sim."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from simulator.callbacks import Courier
+from simulator.config import SimulatorConfig
+from simulator.control import Control
+from simulator.export import read_export
+from simulator.generate.workspace import generate
+from simulator.ledger import Ledger
+from simulator.paragon import Paragon
+from simulator.slack.api import SlackApi
+from simulator.triggers import Triggers
+from simulator.workflows import Engine
+from simulator.workspaces import Workspaces
+
+
+def create_app(config: SimulatorConfig) -> Starlette:
+    """The simulator. Without a lifespan (ASGITransport), call `await app.state.engine.aclose()` at the end.
+
+    Raises `simulator.export.BadExport` for a folder that is not an export.
+    """
+    workspaces = _workspaces(config)
+    slack = SlackApi(workspaces.by_token, config.page_limit)
+    slack_app, ledger, triggers = slack.app(), Ledger(), Triggers()
+    courier = Courier(ledger, concurrency=config.concurrency, retry_scale=config.retry_scale,
+                      duplicate_rate=config.duplicate_rate, jitter=config.jitter, seed=config.seed)  # fmt: skip
+    engine = Engine(config, slack_app, courier)
+    paragon = Paragon(config, workspaces, engine, slack, triggers)
+    control = Control(config, workspaces, engine, ledger, triggers)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await engine.aclose()
+
+    routes = [*paragon.routes(), Mount("/slack", slack_app), *control.routes()]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.engine = engine
+    return app
+
+
+def _workspaces(config: SimulatorConfig) -> Workspaces:
+    if config.workspace is not None:
+        exported = read_export(config.workspace)
+        return Workspaces(1, lambda index: exported)
+    return Workspaces(config.connections, lambda index: generate(config, index))

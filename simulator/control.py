@@ -1,0 +1,194 @@
+"""The test bench's own routes, below /_sim: connect, look, slow down, and change the workspace live."""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simulator.answers import answer, object_of
+from simulator.config import SimulatorConfig
+from simulator.ledger import Ledger
+from simulator.slack.channel import Channel, is_reply
+from simulator.slack.paging import SlackError, micros, stamp
+from simulator.slack.workspace import Workspace
+from simulator.triggers import Triggers
+from simulator.workflows import Engine
+from simulator.workspaces import Workspaces
+
+Json = dict[str, Any]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class BadRequest(Exception):
+    """The sentence that is answered with 400."""
+
+
+@dataclass
+class Control:
+    """Reads and changes one simulator."""
+
+    config: SimulatorConfig
+    workspaces: Workspaces
+    engine: Engine
+    ledger: Ledger
+    triggers: Triggers
+
+    def routes(self) -> list[Route]:
+        """Everything below /_sim."""
+        posts = {"connect": self.connect, "slow": self.slow, "messages": self.add, "messages/edit": self.edit,
+                 "messages/delete": self.delete}  # fmt: skip
+        gets = {"workspaces": self.listed, "status": self.status, "ledger": self.page, "triggers": self.seen,
+                "canaries": self.canaries}  # fmt: skip
+        routes = [Route(f"/_sim/{path}", _guarded(endpoint), methods=["POST"]) for path, endpoint in posts.items()]
+        return routes + [Route(f"/_sim/{path}", _guarded(endpoint), methods=["GET"]) for path, endpoint in gets.items()]
+
+    async def connect(self, request: Request) -> Response:
+        """`{connection, workspace?}`: a user connects Slack; the directory workflows start, once."""
+        body = await _body(request)
+        connection, index = _text(body, "connection"), body.get("workspace")
+        if index is not None and (not isinstance(index, int) or not 0 <= index < self.workspaces.count):
+            raise BadRequest(f"workspace must be 0 to {self.workspaces.count - 1}")
+        before = self.workspaces.index_of(connection)
+        workspace = await asyncio.to_thread(self.workspaces.connect, connection, index)
+        at = self.workspaces.index_of(connection)
+        if at != before:
+            self.engine.start_directory("channels", connection, workspace)
+            self.engine.start_directory("users", connection, workspace)
+        shown = {"connection": connection, "workspace": at, "team": workspace.team, "new": at != before}
+        return answer({**shown, "channels": list(workspace.channels)})
+
+    async def listed(self, request: Request) -> Response:
+        """Every workspace: team, connections, channels with their counts."""
+        return answer({"workspaces": [self._shown(i, w) for i, w in await self._all()]})
+
+    async def status(self, request: Request) -> Response:
+        """`{idle, executions, callbacks, ledger}`; idle means that nothing runs and nothing is on the wire."""
+        counts, callbacks = self.engine.counts, self.engine.courier.counts
+        executions = {"running": self.engine.running, "started": counts["started"], "failed": counts["failed"]}
+        names = ("posted", "attempts", "accepted", "refused", "lost", "retried")
+        shown = {**dict.fromkeys(names, 0), **callbacks}
+        config = self.config
+        workflows = {"messages": config.workflow_messages, "channels": config.workflow_channels,
+                     "users": config.workflow_users}  # fmt: skip
+        return answer({"idle": self.engine.running == 0, "executions": executions, "callbacks": shown,
+                       "ledger": len(self.ledger), "workflows": workflows})  # fmt: skip
+
+    async def page(self, request: Request) -> Response:
+        """`?after=N&limit=M`: the ledger's lines after `seq` N."""
+        after, limit = _number(request, "after", 0), _number(request, "limit", 1000)
+        return answer(self.ledger.after(after, limit))
+
+    async def seen(self, request: Request) -> Response:
+        """The trigger bodies, without tokens."""
+        return answer(self.triggers.shown())
+
+    async def canaries(self, request: Request) -> Response:
+        """`{canaries: [{team, channel, canary}]}`; null for a channel that came from an export."""
+        rows = [(w.team, c) for _, w in await self._all() for c in w.channels.values()]
+        return answer({"canaries": [{"team": t, "channel": c.id, "canary": c.canary} for t, c in rows]})
+
+    async def slow(self, request: Request) -> Response:
+        """`{seconds}`: how long every callback waits before it is posted; 0 lets all that wait go."""
+        seconds = (await _body(request)).get("seconds")
+        if not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
+            raise BadRequest("seconds must be a number from 0")
+        self.engine.courier.pace.set(float(seconds))
+        return answer({"seconds": seconds})
+
+    async def add(self, request: Request) -> Response:
+        """`{connection, channel, text, thread_ts?, user?, ts?}` → `{ts}`: somebody writes a message now."""
+        body = await _body(request)
+        workspace, channel = self._place(body)
+        ts = str(body.get("ts") or _free_ts(channel))
+        text = _marked(_text(body, "text"), channel)
+        message = {"type": "message", "user": str(body.get("user") or workspace.installer), "text": text, "ts": ts}
+        message["team"] = workspace.team
+        if thread := body.get("thread_ts"):
+            channel.take(str(thread))
+            message["thread_ts"] = str(thread)
+        channel.add(message)
+        if is_reply(message):
+            channel.count_replies(micros(str(thread)))
+        return answer({"ts": ts}, 201)
+
+    async def edit(self, request: Request) -> Response:
+        """`{connection, channel, ts, text}`: same `ts`, new text, `edited`."""
+        body = await _body(request)
+        workspace, channel = self._place(body)
+        message = channel.take(_text(body, "ts"))
+        message["text"] = _marked(_text(body, "text"), channel)
+        message["edited"] = {"user": message.get("user") or workspace.installer, "ts": f"{int(time.time())}.000000"}
+        message.pop("blocks", None)
+        return answer({"ts": message["ts"], "edited": message["edited"]["ts"]})
+
+    async def delete(self, request: Request) -> Response:
+        """`{connection, channel, ts}`: the message stops being returned; a parent leaves a tombstone."""
+        body = await _body(request)
+        _, channel = self._place(body)
+        channel.remove(_text(body, "ts"))
+        return answer({})
+
+    def _place(self, body: Json) -> tuple[Workspace, Channel]:
+        workspace = self.workspaces.of(_text(body, "connection"))
+        if workspace is None:
+            raise BadRequest("this connection is not connected")
+        return workspace, workspace.channel(_text(body, "channel"))
+
+    async def _all(self) -> list[tuple[int, Workspace]]:
+        return await asyncio.to_thread(lambda: list(self.workspaces.all()))
+
+    def _shown(self, index: int, workspace: Workspace) -> Json:
+        channels = [{"id": c.id, "is_private": bool(c.record.get("is_private")), **c.counts()}
+                    for c in workspace.channels.values()]  # fmt: skip
+        return {"workspace": index, "team": workspace.team, "connections": self.workspaces.connections(index),
+                "users": len(workspace.users), "messages": workspace.messages(), "channels": channels}  # fmt: skip
+
+
+def _guarded(endpoint: Endpoint) -> Endpoint:
+    async def answered(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except BadRequest as error:
+            return answer({"error": str(error)}, 400)
+        except SlackError as error:
+            return answer({"error": error.code}, 409 if error.code == "ts_taken" else 404)
+
+    return answered
+
+
+async def _body(request: Request) -> Json:
+    body = await object_of(request)
+    if body is None:
+        raise BadRequest("the body must be a JSON object")
+    return body
+
+
+def _text(body: Json, name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadRequest(f"{name} must be a string that is not empty")
+    return value
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    value = request.query_params.get(name, str(default))
+    if not (value.isascii() and value.isdigit() and len(value) <= 12):
+        raise BadRequest(f"{name} must be a number from 0")
+    return int(value)
+
+
+def _marked(text: str, channel: Channel) -> str:
+    return f"{text} {channel.canary}" if channel.canary else text
+
+
+def _free_ts(channel: Channel) -> str:
+    us = time.time_ns() // 1000
+    while us in channel.messages:
+        us += 1
+    return stamp(us)

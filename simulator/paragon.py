@@ -1,0 +1,139 @@
+"""Paragon's HTTP surface: the user, his metadata, triggers and the proxy to Slack."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simulator.answers import answer, dump, object_of
+from simulator.config import SimulatorConfig
+from simulator.slack.api import SlackApi, arguments
+from simulator.slack.workspace import Workspace
+from simulator.tokens import UserTokens
+from simulator.triggers import Triggers
+from simulator.workflows import Engine
+from simulator.workspaces import Workspaces
+
+Json = dict[str, Any]
+
+RAW = "x-paragon-use-raw-response"
+VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass
+class Paragon:
+    """One project. `meta` keeps each user's metadata; a PATCH replaces it, the harsher of the two readings."""
+
+    config: SimulatorConfig
+    workspaces: Workspaces
+    engine: Engine
+    slack: SlackApi
+    triggers: Triggers
+    meta: dict[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._tokens = UserTokens(self.config.public_key)
+
+    def routes(self) -> list[Route]:
+        """Everything below /projects."""
+        base = "/projects/{project}/sdk"
+        return [
+            Route(f"{base}/me", self.me, methods=["GET"]),
+            Route(f"{base}/me", self.patch_me, methods=["PATCH"]),
+            Route(f"{base}/triggers/{{workflow}}", self.trigger, methods=["POST"]),
+            Route(f"{base}/proxy/slack/{{path:path}}", self.proxy, methods=VERBS),
+        ]
+
+    async def me(self, request: Request) -> Response:
+        """`{authenticated, userId, meta, integrations}`; a bad token is an answer, not an error."""
+        user = self._user(request)
+        return answer({"authenticated": False} if user is None else self._shown(user))
+
+    async def patch_me(self, request: Request) -> Response:
+        """Replace the user's metadata by `{"meta": {...}}`."""
+        user = self._user(request)
+        if user is None:
+            return refusal(401, "Invalid Paragon User Token")
+        body = await object_of(request)
+        if body is None or not isinstance(body.get("meta"), dict):
+            return refusal(400, ["meta must be an object"])
+        self.meta[user] = body["meta"]
+        return answer(self._shown(user))
+
+    async def trigger(self, request: Request) -> Response:
+        """Start a workflow: 202 at once, whatever becomes of it."""
+        user = self._user(request)
+        if user is None:
+            return refusal(401, "Invalid Paragon User Token")
+        start = self._workflows().get(request.path_params["workflow"])
+        if start is None:
+            return refusal(404, "Workflow not found")
+        body = await object_of(request)
+        if body is None:
+            return refusal(400, ["body must be a JSON object"])
+        workspace = self.workspaces.of(user)
+        if workspace is None:
+            return refusal(400, "Integration is not enabled for this user")
+        self.triggers.note(user, request.path_params["workflow"], body)
+        start(user, workspace, body)
+        return answer({}, 202)
+
+    async def proxy(self, request: Request) -> Response:
+        """Call Slack with the user's credential; wrapped in `{"output": ...}` unless asked raw."""
+        user = self._user(request)
+        if user is None:
+            return refusal(401, "Invalid Paragon User Token")
+        workspace = self.workspaces.of(user)
+        if workspace is None:
+            return refusal(400, "Integration is not enabled for this user")
+        method = request.path_params["path"].strip("/").removeprefix("api/")
+        output = self.slack.call(method, workspace.token, await arguments(request))
+        if request.headers.get(RAW):
+            headers = {"x-slack-req-id": "simulated", "x-oauth-scopes": "channels:history,groups:history,users:read"}
+            return Response(dump(output), 200, headers, media_type="application/json; charset=utf-8")
+        return answer({"output": output})
+
+    def _user(self, request: Request) -> str | None:
+        if request.path_params["project"] != self.config.project_id:
+            return None
+        return self._tokens.subject(request.headers.get("authorization", ""))
+
+    def _workflows(self) -> dict[str, Callable[[str, Workspace, Json], None]]:
+        return {
+            self.config.workflow_messages: self.engine.start_messages,
+            self.config.workflow_channels: lambda user, at, body: self.engine.start_directory("channels", user, at),
+            self.config.workflow_users: lambda user, at, body: self.engine.start_directory("users", user, at),
+        }
+
+    def _shown(self, user: str) -> Json:
+        return {
+            "authenticated": True,
+            "userId": user,
+            "meta": self.meta.get(user, {}),
+            "integrations": {"slack": self._integration(self.workspaces.of(user))},
+        }
+
+    def _integration(self, workspace: Workspace | None) -> Json:
+        if workspace is None:
+            return {"enabled": False, "configuredWorkflows": {}}
+        names = (self.config.workflow_channels, self.config.workflow_users, self.config.workflow_messages)
+        return {
+            "enabled": True,
+            "credentialId": f"cred-{workspace.team}",
+            "credentialStatus": "VALID",
+            "providerId": workspace.installer,
+            "providerData": {
+                "team": {"id": workspace.team, "name": workspace.name},
+                "authed_user": {"id": workspace.installer},
+            },
+            "configuredWorkflows": {name: {"enabled": True, "settings": {}} for name in names},
+        }
+
+
+def refusal(status: int, message: str | list[str]) -> Response:
+    """Paragon's error body; the refusal is Paragon's own, not the integration's."""
+    body = {"message": message, "code": str(status), "status": status, "meta": {"isIntegrationError": False}}
+    return answer(body, status)

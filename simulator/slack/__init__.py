@@ -1,0 +1,1 @@
+"""A Slack workspace in memory and Slack's Web API over it."""

@@ -1,0 +1,154 @@
+"""The three workflows of docs/workflows.md, executed: what the core service's engineers build in Paragon.
+
+connect / schedule ─▶ channels ─▶ conversations.list, page by page ─▶ callback
+                   └▶ users    ─▶ users.list, page by page         ─▶ callback
+trigger ─▶ messages ─▶ for each channel: conversations.history ─▶ callback
+                         └▶ for each parent in it: conversations.replies ─▶ callback
+"""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+
+from simulator.branches import Fan, StepFailed, Work
+from simulator.callbacks import RETRY_SECONDS, Callback, Courier
+from simulator.config import SimulatorConfig
+from simulator.envelope import Run, chain, next_cursor, parents
+from simulator.slack.workspace import Workspace
+
+Json = dict[str, Any]
+
+CHANNEL_TYPES = "public_channel,private_channel"
+
+
+class Engine:
+    """Runs workflow executions as tasks. `slack` is called over HTTP in process, with the workspace's own token."""
+
+    def __init__(self, config: SimulatorConfig, slack: Starlette, courier: Courier) -> None:
+        self.courier = courier
+        self.counts: Counter[str] = Counter()
+        self._config = config
+        transport = httpx.ASGITransport(app=slack)
+        self._slack = httpx.AsyncClient(transport=transport, base_url="http://slack.simulator/api/")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def aclose(self) -> None:
+        """Stop every execution at once and close."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._slack.aclose()
+        await self.courier.aclose()
+
+    @property
+    def running(self) -> int:
+        """Executions that have not ended."""
+        return self.counts["started"] - self.counts["ended"]
+
+    def start_messages(self, connection: str, workspace: Workspace, trigger: Json) -> None:
+        """Begin one execution of the messages workflow with a trigger's body."""
+        self._execute(self._messages(connection, workspace, trigger))
+
+    def start_directory(self, kind: str, connection: str, workspace: Workspace) -> None:
+        """Begin one execution of the channels or users workflow; nowhere to post to is a failure, as in Paragon."""
+        self._execute(self._directory(kind, connection, workspace))
+
+    def _execute(self, work: Work) -> None:
+        self.counts["started"] += 1
+        self.spawn(self._guarded(work))
+
+    def spawn(self, work: Work) -> asyncio.Task[None]:
+        """A task that `aclose` knows of."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guarded(self, work: Work) -> None:
+        try:
+            await work
+        except StepFailed:
+            self.counts["failed"] += 1
+        finally:
+            self.counts["ended"] += 1
+
+    async def _directory(self, kind: str, connection: str, workspace: Workspace) -> None:
+        if not self._config.webhooks:
+            raise StepFailed
+        method, field, args = _DIRECTORY[kind]
+        run_id = str(uuid.uuid4())
+        async with Fan(self.spawn) as branch:
+            async for cursor, page in self._pages(workspace, method, {**args, "limit": "200"}):
+                envelope = {"connection": connection, "run_id": run_id, **chain(cursor, page)}
+                body = {**envelope, field: page.get(field) or []}
+                url = f"{self._config.webhooks.rstrip('/')}/v1/webhooks/slack/{kind}"
+                await self._post(branch, Callback(kind, url, self._config.webhook_secret, connection,
+                                                  workspace.team, body))  # fmt: skip
+
+    async def _messages(self, connection: str, workspace: Workspace, trigger: Json) -> None:
+        run = Run(connection, workspace, trigger)
+        channels = trigger.get("channels")
+        if not run.is_whole or not isinstance(channels, list):
+            raise StepFailed
+        async with Fan(self.spawn) as branch:
+            for channel in channels:
+                branch.start(self._channel(run, str(channel)))
+
+    async def _channel(self, run: Run, channel: str) -> None:
+        async with Fan(self.spawn) as branch:
+            if thread := str(run.trigger.get("thread_ts") or ""):
+                await self._thread(branch, run, channel, thread)
+                return
+            args = {"channel": channel, "oldest": run.text("oldest"), **run.bounds()}
+            async for cursor, page in self._pages(run.workspace, "conversations.history", args):
+                await self._post(branch, run.callback(channel, "", cursor, page))
+                if run.trigger.get("replies"):
+                    for parent in parents(page):
+                        branch.start(self._thread_alone(run, channel, parent))
+
+    async def _thread_alone(self, run: Run, channel: str, parent: str) -> None:
+        async with Fan(self.spawn) as branch:
+            await self._thread(branch, run, channel, parent)
+
+    async def _thread(self, branch: Fan, run: Run, channel: str, parent: str) -> None:
+        args = {"channel": channel, "ts": parent, "oldest": "0", **run.bounds()}
+        async for cursor, page in self._pages(run.workspace, "conversations.replies", args):
+            await self._post(branch, run.callback(channel, parent, cursor, page))
+
+    async def _post(self, branch: Fan, callback: Callback) -> None:
+        """Hand a page to the courier: in parallel, but never further ahead than the slots reach."""
+        for _ in range(self.courier.copies()):
+            await self.courier.slot()
+            branch.start(self.courier.send(callback))
+
+    async def _pages(self, workspace: Workspace, method: str, args: Json) -> AsyncIterator[tuple[str, Json]]:
+        """Slack's pages with the cursor each was asked with; a page that is not ok is the last."""
+        cursor = ""
+        while True:
+            page = await self._call(workspace, method, {**args, **({"cursor": cursor} if cursor else {})})
+            yield cursor, page
+            cursor = next_cursor(page)
+            if not cursor:
+                return
+
+    async def _call(self, workspace: Workspace, method: str, args: Json) -> Json:
+        headers = {"Authorization": f"Bearer {workspace.token}"}
+        for wait in (*RETRY_SECONDS, None):
+            response = await self._slack.get(method, params=args, headers=headers)
+            if response.status_code == 200:
+                page: Json = response.json()
+                return page
+            if wait is not None:
+                await asyncio.sleep(wait * self._config.retry_scale)
+        raise StepFailed
+
+
+_DIRECTORY: dict[str, tuple[str, str, Json]] = {
+    "channels": ("conversations.list", "channels", {"types": CHANNEL_TYPES, "exclude_archived": "false"}),
+    "users": ("users.list", "members", {}),
+}
