@@ -55,17 +55,24 @@ def _fields(attachment: SlackAttachment) -> list[str]:
 
 
 def _is_foreign(attachment: SlackAttachment, channel: str) -> bool:
-    """Fail closed: a shared message is foreign unless it says that it is of this channel."""
-    if attachment.channel_id is not None:
-        return bool(attachment.channel_id != channel)
-    linked = _PERMALINK.match(attachment.from_url or "")
+    """Fail closed: whatever names another channel is foreign, and a shared message that names none is too."""
+    named = [name for name in (attachment.channel_id, attachment.channel) if name is not None]
+    linked = _linked(attachment)
     if linked:
-        return linked[1] != channel
-    return attachment.is_msg_unfurl or attachment.is_share
+        named.append(linked[1])
+    if named:
+        return any(name != channel for name in named)
+    return attachment.is_msg_unfurl or attachment.is_share or attachment.message_blocks is not None
 
 
 def _reference(attachment: SlackAttachment) -> list[Reference]:
-    linked = _PERMALINK.match(attachment.from_url or "")
-    channel = id_or_none(attachment.channel_id) or (linked[1] if linked else None)
+    """Where the withheld content is, as far as the attachment says it by ids."""
+    linked = _linked(attachment)
+    channel = id_or_none(attachment.channel_id) or id_or_none(attachment.channel) or (linked[1] if linked else None)
     ts = ts_or_none(attachment.ts) or (f"{linked[2]}.{linked[3]}" if linked else None)
     return [Reference(channel=channel, ts=ts)] if channel else []
+
+
+def _linked(attachment: SlackAttachment) -> re.Match[str] | None:
+    """The message that the attachment was unfurled from: channel, seconds, microseconds."""
+    return _PERMALINK.match(attachment.from_url or "") or _PERMALINK.match(attachment.original_url or "")

@@ -5,6 +5,7 @@ Every model is *flat*. A field of a wrong type is read as absent; a nested objec
 and content that nobody asks for is never walked. Unknown fields are ignored.
 """
 
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -66,7 +67,13 @@ class Raw(BaseModel):
     @classmethod
     def read_part(cls, raw: object) -> Self:
         """A nested object, or an empty one where there is none."""
-        return cls.read(raw if isinstance(raw, dict) else {})
+        return cls.model_validate(raw) if isinstance(raw, dict) else cls._absent()
+
+    @classmethod
+    @cache
+    def _absent(cls) -> Self:
+        """Frozen, so that one serves all the messages that lack the part."""
+        return cls.model_validate({})
 
 
 class SlackEdited(Raw):
@@ -118,9 +125,12 @@ class SlackAttachment(Raw):
     """An attachment, unfurl or shared message. `ts` may be a number."""
 
     channel_id: Any = None
+    channel: Any = None
     is_msg_unfurl: Flag = False
     is_share: Flag = False
+    message_blocks: Any = None
     from_url: Text = None
+    original_url: Text = None
     ts: Any = None
     pretext: Text = None
     title: Text = None

@@ -18,7 +18,7 @@ _OPENS_AFTER = r"\s\u200b\u2060(\[{\-+=*_~\"':;,.!?/|"
 _CLOSES_BEFORE = r"\s\u200b\u2060)\]}\[{\-+=~!#$%^;:'\",.?/_*\u0000"
 _SPAN = re.compile(
     # Possessive (`++`) throughout: a hostile text must not cost more than its length.
-    r"(?P<token><[^<>]++>)"
+    r"(?P<token><(?=\S)[^<>]++>)"
     rf"|(?<![^{_OPENS_AFTER}])```(?P<pre>(?=\s*+[^`\s])(?:[^`]++|`(?!``))++)```(?![A-Za-z0-9])"
     rf"|(?<![^{_OPENS_AFTER}])`(?P<code>(?=[^\S\n]*+[^`\s])[^`\n]++)`(?![A-Za-z0-9`])"
 )
@@ -36,7 +36,7 @@ _NESTED = 3
 """Styles nest at most three deep, there being three of them."""
 _QUOTE = re.compile(r"^&gt; ?", re.MULTILINE)
 _LONG_QUOTE = re.compile(r"^&gt;&gt;&gt; ?(?=[\s\S])", re.MULTILINE)
-_TOKEN = re.compile(r"<[^<>]+>")
+_TOKEN = re.compile(r"<(?=\S)[^<>]++>")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+\Z")
 
