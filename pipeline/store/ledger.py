@@ -14,7 +14,7 @@ from pipeline.rules.windows import Progress, Window, plan
 from pipeline.store.client import ask, ask_all
 from pipeline.store.keys import Keys, Shards, shard_of_id
 from pipeline.store.schedule import LEASE_US
-from pipeline.store.scripts import Changes, run
+from pipeline.store.scripts import Changes, Word, pairs, run
 
 MOST_ATTEMPTS = 10
 FACTS_KEPT_SECONDS = 30 * 24 * 3600
@@ -81,7 +81,7 @@ class Ledger:
         changes = Changes()
         for channel in window.channels:
             changes.expect("", "HGET", coverage, f"{channel}|run").do("HSET", coverage, f"{channel}|run", name)
-        fields = {
+        fields: dict[str, Word] = {
             "connection": connection,
             "team": team,
             "oldest": window.oldest,
@@ -92,7 +92,7 @@ class Ledger:
             "ask_at": now,
             "requested_at": now,
         }
-        changes.do("HSET", keys.run(name), *(word for pair in fields.items() for word in pair))
+        changes.do("HSET", keys.run(name), *pairs(fields))
         changes.do("ZADD", keys.runs(connection), now, name)
         changes.do("ZADD", keys.due, now, f"trigger:{name}")
         if changes.commit(self._client):
@@ -128,7 +128,15 @@ class Ledger:
         keys, org = self._shards.of(found.connection), split_connection(found.connection)[1]
         touched = [keys.run(found.id), keys.org(org), keys.allow(org), keys.connection(found.connection)]
         touched += [keys.due, keys.coverage(found.connection)]
-        args = [found.id, found.team, found.connection, LEASE_US, self._overdue_us, MOST_ATTEMPTS, *found.channels]
+        args: list[Word] = [
+            found.id,
+            found.team,
+            found.connection,
+            LEASE_US,
+            self._overdue_us,
+            MOST_ATTEMPTS,
+            *found.channels,
+        ]
         said, *rest = run(self._client, "begin", touched, args)
         if said != b"ask":
             return str(said.decode())
@@ -159,7 +167,7 @@ class Ledger:
         """Write a delivered page of an open run as part of the settle that ends it."""
         if facts:
             key = keys.facts(name, attempt)
-            changes.do("HSET", key, *(word for pair in facts.items() for word in pair))
+            changes.do("HSET", key, *pairs(facts))
             changes.do("EXPIRE", key, FACTS_KEPT_SECONDS)
         changes.do("HINCRBY", keys.run(name), "pages", 1)
         if dead:

@@ -4,7 +4,7 @@
 or not at all, and the logic stays where it can be read and tested.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
@@ -43,6 +43,11 @@ def run(client: redis.Redis, name: str, keys: Sequence[str], args: Sequence[Word
             return client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
         except NoScriptError:
             return client.execute_command("EVAL", script.text, len(keys), *keys, *args)
+
+
+def pairs(fields: Mapping[str, Word]) -> list[Word]:
+    """Field, value, field, value …: as HSET wants them."""
+    return [word for pair in fields.items() for word in pair]
 
 
 class Changes:

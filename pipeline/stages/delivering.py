@@ -1,0 +1,78 @@
+"""deliver: records to the mesh, in large batches however small the callbacks are, each held against the list again."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from pipeline.batch import Batch, Dead, Mapped, Work
+from pipeline.delivery import MOST_RECORDS
+from pipeline.errors import Unavailable
+from pipeline.models import AllowedSlackChannel, Internal, Message
+from pipeline.rules.allowlist import Allowed
+from pipeline.stages.stores import Stores
+
+_Sent = tuple[Work, Mapped]
+
+
+def deliver_records(stores: Stores, batch: Batch) -> Batch:
+    """The batch with outcomes. An outage holds back the entries that it concerns; the others go on."""
+    for (org, model), slice_ in _slices(batch):
+        waiting = [(work, mapped) for work, mapped in slice_ if work.held is None]
+        try:
+            _send(stores, org, model, batch, waiting)
+        except Unavailable as outage:
+            for work, _ in waiting:
+                work.held = outage
+    return batch
+
+
+def _slices(batch: Batch) -> Iterator[tuple[tuple[str, str], list[_Sent]]]:
+    """At most one mesh batch each, of one organisation and model; retractions first, since they end things."""
+    everything = [(work, mapped) for work in batch.live() for mapped in work.mapped]
+    everything.sort(key=_order)
+    for place, group in groupby(everything, key=lambda sent: _order(sent)[1:]):
+        members = list(group)
+        for i in range(0, len(members), MOST_RECORDS):
+            yield (place[0], place[1]), members[i : i + MOST_RECORDS]
+
+
+def _order(sent: _Sent) -> tuple[bool, str, str]:
+    work, mapped = sent
+    return mapped.record.model != "retraction", work.org, mapped.record.model
+
+
+def _send(stores: Stores, org: str, model: str, batch: Batch, waiting: list[_Sent]) -> None:
+    """One call of the mesh. The allowlist is read just before it: revocation wins the race or is fenced behind it."""
+    lists: dict[str, Allowed] = {}
+    passing: list[tuple[Work, Mapped, Internal]] = []
+    for work, mapped in waiting:
+        record = _admitted(stores, org, mapped.record, lists)
+        if record is None:
+            work.dropped[f"{_refusal(mapped.record, lists)}.{model}"] += 1
+        else:
+            passing.append((work, mapped, record))
+    refused = stores.mesh.send(org, model, [record for _, _, record in passing]) if passing else {}
+    for index, (work, mapped, record) in enumerate(passing):
+        if index in refused:
+            work.dead.append(Dead(f"mesh_{refused[index]}", mapped.raw, model, record.id, record.version))
+        else:
+            work.delivered[model] += 1
+
+
+def _admitted(stores: Stores, org: str, record: Internal, lists: dict[str, Allowed]) -> Internal | None:
+    """The record as it may go out, or None. A channel's own record says who allowed it and when."""
+    if not isinstance(record, Message | AllowedSlackChannel):
+        return record
+    if record.team not in lists:
+        lists[record.team] = stores.allowlists.effective(org, record.team)
+    allowed = lists[record.team]
+    if not allowed.admits(record.channel):
+        return None
+    if isinstance(record, AllowedSlackChannel) and record.allowed_by is None:
+        connection, since = min(allowed.channels[record.channel].items(), key=lambda pair: pair[1])
+        return record.model_copy(update={"allowed_by": connection, "allowed_at": since})
+    return record
+
+
+def _refusal(record: Internal, lists: dict[str, Allowed]) -> str:
+    assert isinstance(record, Message | AllowedSlackChannel)  # noqa: S101 - nothing else is refused
+    return lists[record.team].refusal(record.channel)

@@ -1,0 +1,73 @@
+"""map: raw Slack objects become internal records; one that cannot become one is a dead letter by itself."""
+
+from pipeline.batch import Batch, Dead, Mapped, Work
+from pipeline.envelope import Undecodable
+from pipeline.errors import Rejected
+from pipeline.models import Internal
+from pipeline.slack.directory import map_channel, map_user
+from pipeline.slack.mapping import map_message
+from pipeline.slack.names import Names, names_wanted
+from pipeline.stages.stores import Stores
+
+_MODEL = {"messages": "message", "channels": "allowed_slack_channel", "users": "user"}
+
+
+def map_records(stores: Stores, batch: Batch) -> Batch:
+    """The batch with internal records. Directory names are looked up once for all of it."""
+    works = [work for work in batch.live() if work.envelope is not None]
+    names = _names(stores, batch, [work for work in works if work.header.kind == "messages"])
+    for work in works:
+        work.parents = [ts for raw in work.raw if (ts := _parent(raw))]
+        for raw in work.raw:
+            _map(work, raw, batch, names)
+        work.raw = []
+    return batch
+
+
+def _parent(raw: object) -> str | None:
+    """The `ts` of a message whose thread must be read too before its window is covered."""
+    if not isinstance(raw, dict) or raw.get("thread_ts") not in (None, "", raw.get("ts")):
+        return None
+    count, ts = raw.get("reply_count"), raw.get("ts")
+    return ts if isinstance(count, int) and count > 0 and isinstance(ts, str) else None
+
+
+def _map(work: Work, raw: object, batch: Batch, names: Names) -> None:
+    try:
+        if isinstance(raw, Undecodable):
+            raise Rejected(raw.reason)
+        record = _record(work, raw, batch.team, names)
+    except Rejected as error:
+        work.dead.append(Dead(error.reason, raw, _MODEL[work.header.kind]))
+        return
+    if record is None:
+        work.dropped["notice.message"] += 1
+        return
+    work.mapped.append(Mapped(record, raw))
+    if work.header.kind != "messages":
+        work.directory.append(record)
+
+
+def _record(work: Work, raw: object, team: str, names: Names) -> Internal | None:
+    match work.header.kind:
+        case "messages":
+            channel = (work.envelope.channel if work.envelope else None) or ""
+            return map_message(raw, team=team, channel=channel, epoch=work.epoch, names=names)
+        case "channels":
+            return map_channel(raw, team=team, epoch=work.epoch)
+        case _:
+            return map_user(raw, team=team, epoch=work.epoch)
+
+
+def _names(stores: Stores, batch: Batch, works: list[Work]) -> Names:
+    """Display names of the users, and names of the allowed channels, that these messages mention."""
+    wanted = names_wanted(raw for work in works for raw in work.raw)
+    if not wanted:
+        return Names()
+    org = works[0].org
+    channels = sorted(name for name in wanted if batch.allowed.admits(name))
+    users = sorted(wanted.difference(channels))
+    return Names(
+        users=stores.directory.user_names(org, batch.team, users),
+        channels=stores.directory.channel_names(org, batch.team, channels),
+    )

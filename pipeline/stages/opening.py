@@ -1,0 +1,73 @@
+"""open: read the clear headers, set aside what an older generation left, unseal the rest."""
+
+from dataclasses import replace
+
+from pipeline.batch import Batch, Work
+from pipeline.errors import Rejected
+from pipeline.rules.versions import epoch_of_entry
+from pipeline.stages.stores import Stores
+from pipeline.store.connections import Registration
+from pipeline.store.entries import SCHEMA, Header, open_entry, read_header
+from pipeline.store.inbox import CRASHES_BEFORE_DEATH, Stored, Taken
+from pipeline.store.keys import EFFECTS
+
+
+def open_entries(stores: Stores, taken: Taken) -> Batch:
+    """The batch with plain payloads. Entries of an older generation stay sealed and end as purged.
+
+    Raises `Unavailable` for a key that the ring lacks, or where the team cannot be found out yet.
+    """
+    known = None if taken.member == EFFECTS else _known(stores, taken.member)
+    batch = Batch(taken, known, [_work(taken, stored) for stored in taken.entries])
+    for work in batch.live():
+        if known is not None and _outdated(work.header, known):
+            work.purged = True
+        elif taken.crashes >= CRASHES_BEFORE_DEATH:
+            work.die("crashes")
+        else:
+            _open(stores, work)
+    if known is not None and known.team is None and batch.live():
+        batch.known = replace(known, team=_fix_team(stores, known.connection))
+    return batch
+
+
+def _known(stores: Stores, connection: str) -> Registration:
+    """A connection without a registration is treated as one that was disconnected."""
+    found = stores.connections.get(connection)
+    return found or Registration(connection, 1 << 62, False, None, 0, 0, None, None, None)
+
+
+def _outdated(header: Header, known: Registration) -> bool:
+    return not known.live or header.generation < known.generation
+
+
+def _work(taken: Taken, stored: Stored) -> Work:
+    """One entry; a header that cannot be read, or that names another connection, is a death of its own."""
+    try:
+        header = read_header(stored.header)
+    except Rejected as error:
+        work = Work(stored, _nobody(taken), 0)
+        work.die(error.reason)
+        return work
+    work = Work(stored, header, header.epoch if header.epoch is not None else epoch_of_entry(stored.id))
+    if taken.member not in (EFFECTS, header.connection):
+        work.die("moved")
+    return work
+
+
+def _nobody(taken: Taken) -> Header:
+    connection = taken.member if taken.member != EFFECTS else "unknown/unknown"
+    return Header("", "unknown", connection, 0, None, None, None, 0, SCHEMA, "")
+
+
+def _open(stores: Stores, work: Work) -> None:
+    try:
+        work.plain = open_entry(stores.vault, work.header, work.stored.header, work.stored.sealed)
+    except Rejected as error:
+        work.die(error.reason)
+
+
+def _fix_team(stores: Stores, connection: str) -> str:
+    team = stores.find_team(connection)
+    stores.connections.fix_team(connection, team)
+    return team

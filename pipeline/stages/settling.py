@@ -1,0 +1,144 @@
+"""settle: one script ends the entries: ledger page, directory, dead letters, counters and receipts with them."""
+
+import json
+from collections import Counter
+
+from pipeline.batch import Batch, Dead, Work
+from pipeline.envelope import Envelope
+from pipeline.models import AllowedSlackChannel, User
+from pipeline.rules.coverage import page_facts
+from pipeline.stages.stores import Stores
+from pipeline.store import counters, receipts
+from pipeline.store.dead_letters import DeadLetter, bury, bury_sealed
+from pipeline.store.inbox import Inbox, Taken
+from pipeline.store.keys import Keys
+from pipeline.store.scripts import Changes
+
+
+def settle_entries(stores: Stores, inbox: Inbox, batch: Batch) -> Counter[str]:
+    """End what nobody's outage holds back, and park the member for the rest; counts for the task's result.
+
+    Purged entries are settled apart: they must not be kept back by a generation that moved on meanwhile.
+    """
+    now = stores.now_us()
+    done: Counter[str] = Counter()
+    free = [work for work in batch.works if work.held is None]
+    for works, generation in (
+        ([work for work in free if work.purged], None),
+        ([work for work in free if not work.purged], batch.known.generation if batch.known else None),
+    ):
+        if works:
+            done += _settle(stores, inbox, batch, works, generation, now)
+    held = next((work.held for work in batch.works if work.held is not None), None)
+    if held is not None:
+        inbox.park(batch.taken.member, held.retry_after)
+        done["held"] += len(batch.works) - len(free)
+    return done
+
+
+def _settle(
+    stores: Stores, inbox: Inbox, batch: Batch, works: list[Work], generation: int | None, now: int
+) -> Counter[str]:
+    changes = inbox.changes()
+    counts: Counter[str] = Counter()
+    for work in works:
+        _write(stores, changes, inbox.keys, batch, work, now)
+        counts += _counts(work)
+    counters.add(changes, inbox.keys, counts)
+    part = Taken(batch.taken.member, [work.stored for work in works], batch.taken.alone, batch.taken.crashes)
+    said = inbox.settle(part, generation, works[0].header.connection, changes)
+    return counts if said == "settled" else Counter({said: len(works)})
+
+
+def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work, now: int) -> None:
+    if work.live:
+        for record in work.directory:
+            if isinstance(record, AllowedSlackChannel | User):
+                stores.directory.put(changes, work.org, record)
+        if work.envelope is not None and work.header.kind != "messages":
+            _directory_page(stores, changes, keys, work, work.envelope)
+        elif work.envelope is not None:
+            _page(stores, changes, keys, batch, work, work.envelope, now)
+    _bury(stores, changes, keys, work, now)
+    facts = {"kind": work.header.kind, "connection": work.header.connection, "at": work.header.received_at}
+    counts = {"delivered": work.delivered.total(), "dropped": dict(work.dropped), "dead": len(work.dead)}
+    if work.header.receipt:
+        receipts.record(changes, keys, work.header.receipt, _state(work), **facts, **counts, settled_at=now)
+
+
+def _state(work: Work) -> str:
+    """How a callback ends."""
+    if work.purged:
+        return "purged"
+    if work.sealed_death or work.dead:
+        return "dead"
+    return "nothing_allowed" if work.dropped and not work.delivered else "delivered"
+
+
+def _counts(work: Work) -> Counter[str]:
+    counts = Counter({f"settled.{_state(work)}": 1, f"callbacks.{work.header.kind}": 1})
+    counts.update({f"dropped.{reason}": number for reason, number in work.dropped.items()})
+    counts.update({f"delivered.{model}": number for model, number in work.delivered.items()})
+    for dead in work.dead:
+        counts[f"dead.{dead.reason}"] += 1
+    if work.sealed_death:
+        counts[f"dead.{work.sealed_death}"] += 1
+    if work.envelope is not None and work.envelope.gap:
+        counts["gaps"] += 1
+    return counts
+
+
+def _bury(stores: Stores, changes: Changes, keys: Keys, work: Work, now: int) -> None:
+    header = work.header
+    if work.sealed_death:
+        letter = DeadLetter(header.receipt, header.connection, work.sealed_death, now)
+        bury_sealed(changes, keys, letter, work.stored.header, work.stored.sealed)
+    for dead in work.dead:
+        letter = DeadLetter(header.receipt, header.connection, dead.reason, now, dead.model, dead.id, dead.version)
+        bury(changes, keys, stores.vault, letter, _raw(dead))
+
+
+def _raw(dead: Dead) -> bytes:
+    """The raw record, ASCII-escaped so that half a surrogate pair survives."""
+    return json.dumps(dead.raw, default=lambda _: None).encode()
+
+
+def _directory_page(stores: Stores, changes: Changes, keys: Keys, work: Work, envelope: Envelope) -> None:
+    stores.directory_runs.page(
+        changes,
+        keys,
+        work.header.connection,
+        work.header.kind,
+        envelope.run_id or "",
+        cursor=None if envelope.gap else envelope.cursor,
+        next_cursor=envelope.next_cursor,
+        has_more=envelope.has_more,
+        snapshot=bool(envelope.snapshot) and not envelope.gap,
+    )
+
+
+def _page(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work, envelope: Envelope, now: int) -> None:
+    """Write what this page proves into the ledger of its run, if anybody still wants to know."""
+    run = stores.ledger.get(work.header.run or "")
+    if run is None or not run.open or run.connection != work.header.connection or work.header.attempt is None:
+        return
+    facts = _facts(work, envelope) if _proves(batch, work, envelope) else {}
+    stores.ledger.page(changes, keys, run.id, work.header.attempt, facts, len(work.dead), now)
+
+
+def _proves(batch: Batch, work: Work, envelope: Envelope) -> bool:
+    """A page that was dropped, is a gap, or is older than the channel's last allow is delivered and proves nothing."""
+    since = batch.allowed.since(envelope.channel or "", work.header.connection)
+    dropped = any(not reason.startswith("notice.") for reason in work.dropped)
+    return work.admitted and not envelope.gap and not dropped and since is not None and work.epoch >= since
+
+
+def _facts(work: Work, envelope: Envelope) -> dict[str, str]:
+    return page_facts(
+        envelope.channel or "",
+        envelope.thread_ts or "",
+        cursor=envelope.cursor,
+        next_cursor=envelope.next_cursor,
+        has_more=envelope.has_more,
+        parents=work.parents,
+    )

@@ -1,0 +1,61 @@
+"""What the stages work with: every store, the mesh, and the two things that only the outside can tell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+
+from pipeline.delivery import Delivery
+from pipeline.store.allowlists import Allowlists
+from pipeline.store.connections import Connections
+from pipeline.store.directory import Directory
+from pipeline.store.directory_runs import DirectoryRuns
+from pipeline.store.keys import Shards
+from pipeline.store.ledger import Ledger
+from pipeline.store.schedule import Schedule
+from pipeline.store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Made once per process. `find_team(connection)` asks Paragon; `now_us()` is the clock."""
+
+    client: redis.Redis
+    shards: Shards
+    vault: Vault
+    connections: Connections
+    allowlists: Allowlists
+    directory: Directory
+    directory_runs: DirectoryRuns
+    ledger: Ledger
+    schedule: Schedule
+    mesh: Delivery
+    find_team: Callable[[str], str]
+    now_us: Callable[[], int]
+
+
+def make_stores(
+    client: redis.Redis,
+    shards: Shards,
+    vault: Vault,
+    mesh: Delivery,
+    *,
+    find_team: Callable[[str], str],
+    now_us: Callable[[], int],
+    overdue_us: int,
+) -> Stores:
+    """All stores over one client."""
+    return Stores(
+        client=client,
+        shards=shards,
+        vault=vault,
+        connections=Connections(client, shards, vault),
+        allowlists=Allowlists(client, shards, vault),
+        directory=Directory(client, shards, vault),
+        directory_runs=DirectoryRuns(client, shards),
+        ledger=Ledger(client, shards, overdue_us=overdue_us),
+        schedule=Schedule(client, shards),
+        mesh=mesh,
+        find_team=find_team,
+        now_us=now_us,
+    )

@@ -1,0 +1,89 @@
+"""Disconnecting: one script ends a connection; the drain settles what was waiting, unopened, as purged."""
+
+import redis
+
+from pipeline.connection import split_connection
+from pipeline.errors import Rejected
+from pipeline.models import Internal, User
+from pipeline.rules.allowlist import difference
+from pipeline.rules.versions import version
+from pipeline.store import audit, effects
+from pipeline.store.allowlists import Allowlists, retractions
+from pipeline.store.client import ask
+from pipeline.store.connections import Connections, Registration, with_epoch
+from pipeline.store.keys import Keys, Shards
+from pipeline.store.scripts import Changes
+from pipeline.store.vault import Vault
+
+_FORGOTTEN = ("team", "meta", "channels_complete_at", "users_complete_at", "metadata_at")
+
+
+class Disconnect:
+    """Raises the generation, forgets lists and schedule, and retracts what nobody else allows."""
+
+    def __init__(self, client: redis.Redis, shards: Shards, vault: Vault) -> None:
+        self._client, self._shards, self._vault = client, shards, vault
+        self._connections = Connections(client, shards, vault)
+        self._allowlists = Allowlists(client, shards, vault)
+
+    def __call__(self, connection: str, *, by: str) -> str:
+        """End the connection; the receipt of what this causes in the mesh.
+
+        Raises `Rejected("not_registered")` for one that is not live.
+        """
+        keys, org = self._shards.of(connection), split_connection(connection)[1]
+        receipt = ""
+
+        def build(epoch: int) -> Changes:
+            nonlocal receipt
+            known = self._connections.get(connection)
+            if known is None or not known.live:
+                raise Rejected("not_registered")
+            changes = self._end(keys, org, known, epoch)
+            receipt = effects.append(
+                changes,
+                keys,
+                self._vault,
+                connection=connection,
+                generation=known.generation + 1,
+                epoch=epoch,
+                records=self._records(org, known, epoch),
+            )
+            audit.note(changes, keys, "connection.disconnected", connection, by, epoch)
+            return changes
+
+        with_epoch(self._client, keys, org, build)
+        return receipt
+
+    def _end(self, keys: Keys, org: str, known: Registration, epoch: int) -> Changes:
+        connection, key = known.connection, keys.connection(known.connection)
+        changes = Changes().expect(known.generation, "HGET", key, "generation")
+        changes.do("HSET", key, "generation", known.generation + 1, "state", "gone")
+        changes.do("HSET", key, "list_version", known.list_version + 1).do("HDEL", key, *_FORGOTTEN)
+        for channel in self._allowlists.own(connection, known.team):
+            changes.do("HDEL", keys.allow(org), f"{known.team}|{channel}|{connection}")
+        changes.do("DEL", keys.coverage(connection))
+        changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}")
+        # Un-park: what waits is to be settled as purged now, whatever kept it back.
+        changes.do("ZADD", keys.ready, "XX", epoch, connection).do("HDEL", keys.parked, connection)
+        if known.team and not self._others(keys, org, known):
+            changes.do("DEL", keys.directory(org, known.team, "channels"))
+            changes.do("DEL", keys.directory(org, known.team, "users"))
+        return changes
+
+    def _others(self, keys: Keys, org: str, known: Registration) -> bool:
+        """Whether another live connection of the organisation still reads this team."""
+        names = [name.decode() for name in ask(self._client, "SMEMBERS", keys.connections)]
+        names = [name for name in names if name != known.connection and split_connection(name)[1] == org]
+        others = [found for name in names if (found := self._connections.get(name))]
+        return any(other.live and other.team == known.team for other in others)
+
+    def _records(self, org: str, known: Registration, epoch: int) -> list[Internal]:
+        user = split_connection(known.connection)[0]
+        gone = User(id=f"connection:{user}", version=version(epoch), deleted=True, kind="connection", team=known.team)
+        records: list[Internal] = [gone]
+        if known.team:
+            allowed = self._allowlists.effective(org, known.team)
+            for channel in difference(allowed, known.connection, []).orphaned:
+                records += retractions(known.team, channel, epoch, "disconnected")
+        return records

@@ -1,0 +1,64 @@
+"""What the store must be before a 202 may mean "kept": checked at the start of every process that writes to it."""
+
+import redis
+
+from pipeline.store.client import ask
+from pipeline.store.keys import META
+
+LAYOUT = 1
+_WANTED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+
+
+class NotDurableError(Exception):
+    """The store would lose what was acknowledged, or belongs to another layout; the text says what to do."""
+
+
+def check(client: redis.Redis, shards: int, *, asserted: bool) -> None:
+    """Raise `NotDurableError` unless the store survives and was laid out for this many shards.
+
+    `asserted`: somebody vouches for a store that refuses CONFIG.
+    """
+    if not asserted:
+        _check_config(client)
+    _check_layout(client, shards)
+
+
+def _check_config(client: redis.Redis) -> None:
+    try:
+        config = {name: _value(client, name) for name in _WANTED}
+    except redis.ResponseError as error:
+        raise NotDurableError(
+            "The store does not answer CONFIG GET: check by hand that it runs with appendonly yes, appendfsync always "
+            "and maxmemory-policy noeviction, then set SLUICE_STORE_DURABILITY=asserted."
+        ) from error
+    wrong = [f"{name} {wanted}" for name, wanted in _WANTED.items() if config[name] != wanted]
+    if wrong:
+        raise NotDurableError(f"The store would lose acknowledged data: set {', '.join(wrong)} and start again.")
+    info = ask(client, "INFO", "persistence")
+    if info.get("aof_last_write_status", "ok") != "ok":
+        raise NotDurableError("The store cannot write its append-only file: free its disk, then start again.")
+
+
+def _value(client: redis.Redis, name: str) -> str:
+    answer = ask(client, "CONFIG", "GET", name)
+    pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
+    found = {_text(key): _text(value) for key, value in pairs}
+    return found.get(name, "")
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _check_layout(client: redis.Redis, shards: int) -> None:
+    """The first process writes the shard count; every other must agree, or organisations would move."""
+    for name, wanted in (("shards", shards), ("layout", LAYOUT)):
+        ask(client, "HSETNX", META, name, wanted)
+        found = int(ask(client, "HGET", META, name))
+        if found != wanted:
+            raise NotDurableError(
+                f"The store was laid out with {name} {found}, this process wants {wanted}: "
+                f"start with the store's own value (SLUICE_SHARDS={found})."
+                if name == "shards"
+                else f"The store has layout {found}, this version knows {wanted}: use the version that wrote it."
+            )
