@@ -1,0 +1,170 @@
+"""One batch's transaction on the SQLite store: what is known, what is fenced, one upsert, the fences' kills."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from common_mesh.reference.fences import Fence, Fences, key, values_of
+from common_mesh.reference.records import is_text
+from common_mesh.reference.rules import Effect, Known, Plan, Reading, Write
+from common_mesh.reference.schema import MATCHED, UNBOUNDED, answers, effects, fences, records, shapes, spaces
+from common_mesh.reference.store import Answer, KeyReused, Request, Space
+from common_mesh.report import Rejection
+
+REMEMBERED_SECONDS = 900
+"""How long an answer is kept for a retry of the same request."""
+
+_LISTED = text("SELECT value FROM json_each(:list)")
+
+
+class Transaction:
+    """The statements of one batch, over a connection that holds the write lock."""
+
+    def __init__(self, connection: Connection, space: Space, *, log: bool) -> None:
+        self._connection = connection
+        self._org_space = space
+        self._log = log
+        self._space = self._number(space)
+
+    def _number(self, space: Space) -> int:
+        named = space._asdict()
+        query = select(spaces.c.id).filter_by(**named)
+        found = self._connection.execute(query).scalar()
+        if found is None:
+            self._connection.execute(insert(spaces), named)
+            found = self._connection.execute(query).scalar_one()
+        return int(found)
+
+    def remembered(self, request: Request | None) -> Answer | None:
+        """The answer that this request got before. Raises `KeyReused` if it was another body."""
+        if request is None:
+            return None
+        query = select(answers).filter_by(space=self._space, key=request.key)
+        row = self._connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        if row.digest != request.digest:
+            raise KeyReused
+        return Answer(row.outcomes, [Rejection(*item) for item in json.loads(row.rejected)])
+
+    def remember(self, request: Request | None, answer: Answer) -> None:
+        """Keep the answer for a retry, and forget old ones."""
+        if request is None:
+            return
+        now = int(time.time())
+        self._connection.execute(delete(answers).where(answers.c.at < now - REMEMBERED_SECONDS))
+        kept = {
+            "outcomes": answer.outcomes,
+            "rejected": json.dumps([(r.index, r.id, r.reason) for r in answer.rejected]),
+            "at": now,
+        }
+        self._connection.execute(insert(answers), {"space": self._space, **request._asdict(), **kept})
+
+    def known(self, reading: Reading) -> dict[str, Known]:
+        """What is kept of the batch's ids."""
+        ids = json.dumps(list({record.id for record in reading.records.values()}))
+        query = select(records.c.id, records.c.version, records.c.dead)
+        query = query.where(records.c.space == self._space, records.c.id.in_(_LISTED.bindparams(list=ids)))
+        return {rid: Known(version, dead) for rid, version, dead in self._connection.execute(query)}
+
+    def fences(self, reading: Reading) -> Fences:
+        """The fences that any record of the batch could meet."""
+        found = Fences()
+        for (fields,) in self._connection.execute(select(shapes.c.fields).filter_by(space=self._space)).all():
+            shape = tuple(json.loads(fields))
+            met = {values_of(record, shape) for record in reading.records.values()} - {None}
+            keys = json.dumps([key(values) for values in met if values is not None])
+            query = select(fences).filter_by(space=self._space, fields=fields)
+            for row in self._connection.execute(query.where(fences.c["values"].in_(_LISTED.bindparams(list=keys)))):
+                found.raise_to(Fence("", shape, tuple(json.loads(row[2])), _bound(row[3]), _bound(row[4]), row[5]))
+        return found
+
+    def write(self, plan: Plan) -> bool:
+        """Upsert what changes and log it; True if content that was there may be gone now."""
+        if plan.writes:
+            self._connection.execute(_UPSERT, [self._row(write) for write in plan.writes.values()])
+        self._append(self._space, plan.effects)
+        return any(write.dead or write.record.deleted for write in plan.writes.values())
+
+    def _row(self, write: Write) -> dict[str, Any]:
+        record, dead = write
+        row: dict[str, Any] = {"space": self._space, "id": record.id, "version": record.version, "dead": dead}
+        for name in MATCHED:
+            value = record.fields.get(name)
+            row[name] = value if not dead and is_text(value) else None
+        row["deleted"] = record.deleted and not dead
+        row["ts_us"], row["body"] = (None, None) if dead else (record.ts_us, record.body)
+        return row
+
+    def raise_to(self, fence: Fence) -> bool:
+        """Keep the fence and kill what it catches; True if it caught something."""
+        target = self._number(self._org_space._replace(model=fence.target))
+        scope = {"space": target, "fields": key(fence.fields), "values": key(fence.values)}
+        scope |= {"after": _column(fence.after), "until": _column(fence.until)}
+        self._connection.execute(upsert(shapes).on_conflict_do_nothing(), {"space": target, "fields": scope["fields"]})
+        if not self._connection.execute(_RAISE, {**scope, "below": fence.below}).all():
+            return False
+        killed = self._connection.execute(_kill(target, fence)).all()
+        self._append(target, sorted(Effect(rid, version, "retracted") for rid, version in killed))
+        return bool(killed)
+
+    def _append(self, space: int, logged: Sequence[Effect]) -> None:
+        if self._log and logged:
+            self._connection.execute(insert(effects), [{"space": space, **effect._asdict()} for effect in logged])
+
+
+def _bound(column: int) -> int | None:
+    return None if column == UNBOUNDED else column
+
+
+def _column(bound: int | None) -> int:
+    return UNBOUNDED if bound is None else bound
+
+
+def _kill(space: int, fence: Fence) -> Any:
+    """Content goes; id, version and the mark stay, so that nothing older comes back."""
+    c = records.c
+    gone: dict[str, Any] = dict.fromkeys((*MATCHED, "ts_us", "body"))
+    # The ids come back out of the statement that kills: no record between a look and a kill.
+    statement = update(records).values(dead=True, deleted=False, **gone).returning(c.id, _version())
+    statement = statement.where(c.space == space, c.dead.is_(False), func.substr(c.version, 1, 16) < fence.below)
+    for field, value in zip(fence.fields, fence.values, strict=True):
+        statement = statement.where(_field(field) == value)
+    if fence.after is not None:
+        statement = statement.where(c.ts_us > fence.after)
+    if fence.until is not None:
+        statement = statement.where(c.ts_us <= fence.until)
+    return statement
+
+
+def _version() -> ColumnElement[str]:
+    return records.c.version
+
+
+def _field(name: str) -> ColumnElement[Any]:
+    return records.c[name] if name in MATCHED else func.json_extract(records.c.body, f'$."{name}"')
+
+
+def _upsert() -> Any:
+    statement = upsert(records).values({c.name: bindparam(c.name) for c in records.c if c.name != "row"})
+    changed = {c.name: statement.excluded[c.name] for c in records.c if c.name not in ("row", "space", "id")}
+    newer = statement.excluded.version > records.c.version
+    return statement.on_conflict_do_update(index_elements=["space", "id"], set_=changed, where=newer)
+
+
+def _raise() -> Any:
+    statement = upsert(fences)
+    higher = statement.excluded.below > fences.c.below
+    scope = [column.name for column in fences.primary_key]
+    rising = statement.on_conflict_do_update(
+        index_elements=scope, set_={"below": statement.excluded.below}, where=higher
+    )
+    return rising.returning(fences.c.below)
+
+
+_UPSERT = _upsert()
+_RAISE = _raise()

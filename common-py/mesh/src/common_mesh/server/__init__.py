@@ -1,0 +1,1 @@
+"""The reference mesh over HTTP: `python -m common_mesh.server --store sqlite:///path`."""
