@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from simulator.app import create_app
 from simulator.config import CHANNELS, MESSAGES, USERS, SimulatorConfig, default_anchor
 from simulator.export import BadExport
+from simulator.tokens import BadKey
 
 COUNTS = {"connections": 1, "channels": 6, "messages": 400, "page-limit": 999, "concurrency": 16}
 
@@ -24,7 +25,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         app = create_app(_config(options))
-    except (BadExport, OSError) as error:
+    except (BadExport, BadKey, OSError) as error:
         parser.exit(2, f"simulator: {error}\n")
     uvicorn.run(
         app, host=options.host, port=options.port, log_level="warning", access_log=False, timeout_graceful_shutdown=1

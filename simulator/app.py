@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -19,16 +20,16 @@ from simulator.workflows import Engine
 from simulator.workspaces import Workspaces
 
 
-def create_app(config: SimulatorConfig) -> Starlette:
+def create_app(config: SimulatorConfig, callbacks: httpx.AsyncBaseTransport | None = None) -> Starlette:
     """The simulator. Without a lifespan (ASGITransport), call `await app.state.engine.aclose()` at the end.
 
-    Raises `simulator.export.BadExport` for a folder that is not an export.
+    `callbacks` is the transport that callbacks leave by, real HTTP unless given. Raises `simulator.export.BadExport`
+    for a folder that is no export and `simulator.tokens.BadKey` for a key that is none.
     """
     workspaces = _workspaces(config)
     slack = SlackApi(workspaces.by_token, config.page_limit)
     slack_app, ledger, triggers = slack.app(), Ledger(), Triggers()
-    courier = Courier(ledger, concurrency=config.concurrency, retry_scale=config.retry_scale,
-                      duplicate_rate=config.duplicate_rate, jitter=config.jitter, seed=config.seed)  # fmt: skip
+    courier = Courier(config, ledger, callbacks)
     engine = Engine(config, slack_app, courier)
     paragon = Paragon(config, workspaces, engine, slack, triggers)
     control = Control(config, workspaces, engine, ledger, triggers)

@@ -10,6 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from simulator.answers import dump
+from simulator.config import SimulatorConfig
 from simulator.ledger import RECORD, Ledger
 from simulator.tokens import epoch_of
 
@@ -60,16 +61,18 @@ class Pace:
 class Courier:
     """Posts callbacks, at most `concurrency` at a time; the rest wait for a slot, as work over the plan's does."""
 
-    def __init__(self, ledger: Ledger, *, concurrency: int, retry_scale: float, duplicate_rate: float, jitter: float,
-                 seed: int) -> None:  # fmt: skip
+    def __init__(
+        self, config: SimulatorConfig, ledger: Ledger, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self.ledger = ledger
         self.pace = Pace()
         self.counts: Counter[str] = Counter()
-        self._slots = asyncio.Semaphore(concurrency)
-        self._retry_scale, self._duplicate_rate, self._jitter = retry_scale, duplicate_rate, jitter
-        self._random = random.Random(seed)
-        limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-        self._http = httpx.AsyncClient(limits=limits, timeout=TIMEOUT, trust_env=False)
+        self.in_flight = 0
+        self._config = config
+        self._slots = asyncio.Semaphore(config.concurrency)
+        self._random = random.Random(config.seed)
+        limits = httpx.Limits(max_connections=config.concurrency, max_keepalive_connections=config.concurrency)
+        self._http = httpx.AsyncClient(transport=transport, limits=limits, timeout=TIMEOUT, trust_env=False)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -78,19 +81,21 @@ class Courier:
     async def slot(self) -> None:
         """Wait for a free slot; `send` gives it back."""
         await self._slots.acquire()
+        self.in_flight += 1
 
     def copies(self) -> int:
         """How often the next page is sent: twice where the seed says so."""
-        return 2 if self._random.random() < self._duplicate_rate else 1
+        return 2 if self._random.random() < self._config.duplicate_rate else 1
 
     async def send(self, callback: Callback) -> None:
         """Post one callback out of a held slot, until it is accepted, refused or lost."""
         try:
-            await asyncio.sleep(self._random.uniform(0, self._jitter))
+            await asyncio.sleep(self._random.uniform(0, self._config.jitter))
             await self.pace.wait()
             self.counts["posted"] += 1
             self.counts[await self._deliver(callback)] += 1
         finally:
+            self.in_flight -= 1
             self._slots.release()
 
     async def _deliver(self, callback: Callback) -> str:
@@ -102,7 +107,7 @@ class Courier:
             if wait is None:
                 break
             self.counts["retried"] += 1
-            await asyncio.sleep(wait * self._retry_scale)
+            await asyncio.sleep(wait * self._config.retry_scale)
         return "lost"
 
     async def _attempt(self, callback: Callback, content: bytes) -> httpx.Response | None:

@@ -72,7 +72,7 @@ class Control:
         counts, callbacks = self.engine.counts, self.engine.courier.counts
         executions = {"running": self.engine.running, "started": counts["started"], "failed": counts["failed"]}
         names = ("posted", "attempts", "accepted", "refused", "lost", "retried")
-        shown = {**dict.fromkeys(names, 0), **callbacks}
+        shown = {"in_flight": self.engine.courier.in_flight, **dict.fromkeys(names, 0), **callbacks}
         config = self.config
         workflows = {"messages": config.workflow_messages, "channels": config.workflow_channels,
                      "users": config.workflow_users}  # fmt: skip

@@ -5,13 +5,28 @@ import binascii
 import json
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import RSAAlgorithm
+
+
+class BadKey(Exception):
+    """The sentence for a public key that is none."""
 
 
 class UserTokens:
-    """Checks Paragon User Tokens: RS256 with the project's public key; `sub`, `iat` and `exp` are required."""
+    """Checks Paragon User Tokens: RS256 with the project's public key; `sub`, `iat` and `exp` are required.
+
+    Raises `BadKey` for a key that is not a PEM.
+    """
 
     def __init__(self, public_key: str) -> None:
-        self._key = public_key.replace("\\n", "\n")
+        try:
+            key = RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(public_key.replace("\\n", "\n"))
+        except (ValueError, TypeError, jwt.PyJWTError):
+            key = None
+        if not isinstance(key, RSAPublicKey):
+            raise BadKey("the public key is not an RSA public key in PEM.")
+        self._key = key
 
     def subject(self, authorization: str) -> str | None:
         """The user of an `Authorization` header, None where the token is missing or wrong in any way."""

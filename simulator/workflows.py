@@ -9,7 +9,8 @@ trigger ─▶ messages ─▶ for each channel: conversations.history ─▶ ca
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -52,13 +53,13 @@ class Engine:
 
     def start_messages(self, connection: str, workspace: Workspace, trigger: Json) -> None:
         """Begin one execution of the messages workflow with a trigger's body."""
-        self._execute(self._messages(connection, workspace, trigger))
+        self._execute(partial(self._messages, connection, workspace, trigger))
 
     def start_directory(self, kind: str, connection: str, workspace: Workspace) -> None:
         """Begin one execution of the channels or users workflow; nowhere to post to is a failure, as in Paragon."""
-        self._execute(self._directory(kind, connection, workspace))
+        self._execute(partial(self._directory, kind, connection, workspace))
 
-    def _execute(self, work: Work) -> None:
+    def _execute(self, work: Callable[[], Work]) -> None:
         self.counts["started"] += 1
         self.spawn(self._guarded(work))
 
@@ -69,9 +70,9 @@ class Engine:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guarded(self, work: Work) -> None:
+    async def _guarded(self, work: Callable[[], Work]) -> None:
         try:
-            await work
+            await work()
         except StepFailed:
             self.counts["failed"] += 1
         finally:
