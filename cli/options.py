@@ -1,0 +1,44 @@
+"""What a stack can be told: how many workers, which ports, how the simulator is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SimulatorOptions:
+    """The simulator's own options (`python -m simulator --help`); None leaves its default."""
+
+    connections: int | None = None
+    channels: int | None = None
+    messages: int | None = None
+    seed: int | None = None
+    workspace: Path | None = None
+    anchor: int | None = None
+    retry_scale: float | None = None
+    page_limit: int | None = None
+    concurrency: int | None = None
+    duplicate_rate: float | None = None
+
+    def arguments(self) -> list[str]:
+        """As a command line: `--seed 7 --retry-scale 0.1`."""
+        given = {name.replace("_", "-"): value for name, value in vars(self).items() if value is not None}
+        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """How a stack is built.
+
+    `given` holds SLUICE_* variables as the user gave them: a stand-in starts only for what it leaves unset.
+    `preferred_ports` asks for the well-known ports first; tests and demos take any.
+    `restart_crashed` False leaves a crashed process down.
+    """
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    simulator: SimulatorOptions = SimulatorOptions()
+    workers: int = 1
+    concurrency: int = 2
+    preferred_ports: bool = False
+    restart_crashed: bool = True
+    mesh_effects: bool = True

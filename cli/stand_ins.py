@@ -1,0 +1,129 @@
+"""What is real and what is played: the environment of all processes, completed by stand-ins and development secrets.
+
+A stand-in is used only where the variables of the real one are wholly unset (design.md, 9).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from cli.dev_secrets import DevSecrets
+from cli.ports import HOST, PREFERRED, choose
+from settings import Settings, SettingsError
+from simulator.config import CHANNELS, MESSAGES, USERS
+
+PROJECT = "sluice-development"
+KEY_ID = "development"
+
+# A part of the outside world → what marks it as real.
+MARKS = {
+    "paragon": "SLUICE_PARAGON_",
+    "mesh": "SLUICE_MESH_",
+    "store": "SLUICE_STORE_URL",
+    "broker": "SLUICE_BROKER_URL",
+}
+STAND_INS = {"paragon": "simulator", "mesh": "mesh", "store": "store", "broker": "broker"}
+
+
+@dataclass(frozen=True)
+class World:
+    """The outcome: who is played, where everything answers, what the processes are told.
+
+    `played` holds the names of the stand-in processes; `ports` those that we listen on; `environment` is the SLUICE_*
+    variables of the API, the workers, beat and sweep; `operator_token` is None where the user's own tokens rule.
+    """
+
+    played: frozenset[str]
+    ports: Mapping[str, int]
+    urls: Mapping[str, str]
+    environment: Mapping[str, str]
+    operator_token: SecretStr | None
+
+
+def build(given: Mapping[str, str], secrets: DevSecrets, *, preferred_ports: bool) -> World:
+    """Complete what the user gave. Raises SettingsError for a half-set group or a wrong value."""
+    given = {name: value for name, value in given.items() if value}
+    Settings.load("cli", environ=given, op_env=None)
+    played = _played(given)
+    _refuse_borrowed_vault(given, played)
+    wanted = {name: port for name, port in PREFERRED.items() if name in {"api", "flower", *played}}
+    ports = choose(wanted if preferred_ports else dict.fromkeys(wanted, 0))
+    bind = given.get("SLUICE_API_BIND", f"{HOST}:{ports['api']}")
+    door = {"SLUICE_API_BIND": bind, "SLUICE_PUBLIC_URL": _local(bind)}
+    environment = door | _stand_in_variables(played, ports, secrets) | _generated(secrets) | given
+    environment["SLUICE_CORE_TOKENS"] = _core_tokens(given, secrets)
+    settings = Settings.load("service", environ=environment, op_env=None)
+    operator = None if "operator=" in given.get("SLUICE_CORE_TOKENS", "") else secrets.operator_token
+    return World(played, ports, _urls(settings, ports), environment, operator)
+
+
+def _played(given: Mapping[str, str]) -> frozenset[str]:
+    unset = [part for part, mark in MARKS.items() if not any(name.startswith(mark) for name in given)]
+    return frozenset(STAND_INS[part] for part in unset)
+
+
+def _local(bind: str) -> str:
+    """Where this machine reaches a server bound there: `0.0.0.0:8600` → `http://127.0.0.1:8600`."""
+    host, _, port = bind.rpartition(":")
+    return f"http://{HOST if host in ('0.0.0.0', '[::]') else host}:{port}"  # noqa: S104 — a comparison
+
+
+def _refuse_borrowed_vault(given: Mapping[str, str], played: frozenset[str]) -> None:
+    if "store" not in played and "SLUICE_VAULT_KEYS" not in given:
+        raise SettingsError(
+            "SLUICE_STORE_URL is set but SLUICE_VAULT_KEYS is not: "
+            "a key made here would be the only one to open what that store keeps."
+        )
+
+
+def _stand_in_variables(played: frozenset[str], ports: Mapping[str, int], secrets: DevSecrets) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    if "simulator" in played:
+        variables |= _simulated_paragon(f"http://{HOST}:{ports['simulator']}", secrets)
+    if "mesh" in played:
+        variables["SLUICE_MESH_URL"] = f"http://{HOST}:{ports['mesh']}"
+        variables["SLUICE_MESH_TOKEN"] = secrets.mesh_token.get_secret_value()
+    for name in sorted(played & {"store", "broker"}):
+        variables[f"SLUICE_{name.upper()}_URL"] = f"redis://{HOST}:{ports[name]}/0"
+    return variables
+
+
+def _simulated_paragon(url: str, secrets: DevSecrets) -> dict[str, str]:
+    return {
+        "SLUICE_PARAGON_PROJECT_ID": PROJECT,
+        "SLUICE_PARAGON_SIGNING_KEY": secrets.signing_key.get_secret_value(),
+        "SLUICE_PARAGON_API_URL": url,
+        "SLUICE_PARAGON_TRIGGER_URL": url,
+        "SLUICE_PARAGON_PROXY_URL": url,
+        "SLUICE_PARAGON_WORKFLOW_MESSAGES": MESSAGES,
+        "SLUICE_PARAGON_WORKFLOW_CHANNELS": CHANNELS,
+        "SLUICE_PARAGON_WORKFLOW_USERS": USERS,
+    }
+
+
+def _generated(secrets: DevSecrets) -> dict[str, str]:
+    return {
+        "SLUICE_WEBHOOK_SECRETS": secrets.webhook_secret.get_secret_value(),
+        "SLUICE_RUN_TOKEN_KEYS": f"{KEY_ID}:{secrets.run_token_key.get_secret_value()}",
+        "SLUICE_VAULT_KEYS": f"{KEY_ID}:{secrets.vault_key.get_secret_value()}",
+        "SLUICE_CORE_TOKENS": _core_tokens({}, secrets),
+    }
+
+
+def _core_tokens(given: Mapping[str, str], secrets: DevSecrets) -> str:
+    """The user's scopes; where none of them is the operator's, our own for `./sluice status` and the story."""
+    theirs = given.get("SLUICE_CORE_TOKENS", "")
+    if "operator=" in theirs:
+        return theirs
+    digest = hashlib.sha256(secrets.operator_token.get_secret_value().encode()).hexdigest()
+    return ",".join(filter(None, (f"operator={digest}", theirs)))
+
+
+def _urls(settings: Settings, ports: Mapping[str, int]) -> dict[str, str]:
+    """Where a person or a test on this machine reaches each; Paragon has no entry when it is real."""
+    urls = {"api": _local(settings.api_bind), "mesh": settings.mesh_url}
+    urls |= {"store": settings.store_url, "broker": settings.broker_url}
+    urls |= {name: f"http://{HOST}:{ports[name]}" for name in ("flower", "simulator") if name in ports}
+    return {name: url for name, url in urls.items() if url}
