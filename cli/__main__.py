@@ -1,0 +1,68 @@
+"""`./sluice <command>`: lists the commands, or runs one.
+
+A command is a module with `add_arguments(parser)` and `run(args) -> int`, imported only when it is asked for.
+"""
+
+import argparse
+import sys
+from importlib import import_module
+from typing import NamedTuple
+
+from cli.exits import Exit
+from settings import SettingsError
+
+
+class Command(NamedTuple):
+    """One line of the list, and where the command lives."""
+
+    summary: str
+    example: str
+    module: str
+
+
+COMMANDS = {
+    "up": Command("start everything here and play the story once", "./sluice up --detach", "cli.up"),
+    "down": Command("stop what `up` started", "./sluice down", "cli.down"),
+    "status": Command("what runs, where, and what waits", "./sluice status --json", "cli.status"),
+    "demo": Command("one full pass on fresh state, counted by an outside ledger", "./sluice demo --json", "cli.demo"),
+    "test": Command("every check: lint, format, types, imports, tests", "./sluice test", "cli.test"),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command and answer its exit status."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(listing())
+        return Exit.DONE
+    name, *rest = argv
+    if name not in COMMANDS:
+        print(f"sluice: there is no command {name!r}; `./sluice` lists them.", file=sys.stderr)
+        return Exit.USAGE
+    return _run(name, rest)
+
+
+def listing() -> str:
+    """All commands on one screen."""
+    title = "Sluice takes customers' Slack in through Paragon and delivers what is allowed to the service mesh."
+    rows = [f"  ./sluice {name:<8}{command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join([title, "", *rows, "", "`./sluice <command> --help` tells more.", f"Exit status: {Exit.__doc__}"])
+
+
+def _run(name: str, rest: list[str]) -> int:
+    command = COMMANDS[name]
+    module = import_module(command.module)
+    about = f"{command.summary[0].upper()}{command.summary[1:]}."
+    last = f"Example: {command.example}. Exit status: {Exit.__doc__}"
+    parser = argparse.ArgumentParser(prog=f"sluice {name}", description=about, epilog=last)
+    module.add_arguments(parser)
+    try:
+        return int(module.run(parser.parse_args(rest)))
+    except SettingsError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

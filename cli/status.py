@@ -1,0 +1,61 @@
+"""`./sluice status`: what runs, where, and what waits."""
+
+import argparse
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cli.dev_secrets import DevSecrets
+from cli.exits import Exit
+from cli.runfile import STATE_DIR, holder, read_status
+
+WAITING = ("backlog", "oldest_waiting_age")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """For people a table, for programs one JSON object."""
+    parser.add_argument("--json", action="store_true", help="urls, processes, backlog, oldest_waiting_age")
+    parser.add_argument("--state", type=Path, default=STATE_DIR, metavar="DIR", help="the state directory of `up`")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if it runs, 3 if not. `backlog` and `oldest_waiting_age` (seconds) are null when the API is away."""
+    state_dir = args.state.resolve()
+    running = holder(state_dir) is not None
+    found = status(state_dir) if running else {"urls": {}, "processes": [], **dict.fromkeys(WAITING)}
+    print(json.dumps({"running": running, **found}, indent=1) if args.json else _table(found, running=running))
+    return Exit.DONE if running else Exit.NOT_RUNNING
+
+
+def status(state_dir: Path) -> dict[str, Any]:
+    """`urls`, `processes`, `backlog`, `oldest_waiting_age` of a running stack."""
+    word = read_status(state_dir)
+    urls, processes = word.get("urls", {}), word.get("processes", [])
+    waiting = _waiting(urls["api"], state_dir) if urls.get("api") and word.get("operator") else {}
+    return {"urls": urls, "processes": processes, **{name: waiting.get(name) for name in WAITING}}
+
+
+def _waiting(api: str, state_dir: Path) -> dict[str, Any]:
+    token = DevSecrets.path(state_dir / "secrets", "operator_token").read_text()
+    connection = http.client.HTTPConnection(urlsplit(api).netloc, timeout=5)
+    try:
+        connection.request("GET", "/v1/status", headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        body = json.loads(answer.read()) if answer.status == 200 else {}
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
+    finally:
+        connection.close()
+    return body if isinstance(body, dict) else {}
+
+
+def _table(found: dict[str, Any], *, running: bool) -> str:
+    if not running:
+        return "Nothing is running; `./sluice up` starts it."
+    urls = [f"  {name:<10} {url}" for name, url in found["urls"].items() if url]
+    processes = [f"  {p['name']:<10} {p['pid'] or '-':>8}  {p['state']}" for p in found["processes"]]
+    backlog, age = (found[name] for name in WAITING)
+    waits = "unknown: the API does not answer" if backlog is None else f"{backlog} entries, the oldest {age or 0:.1f} s"
+    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}"])
