@@ -19,6 +19,7 @@ from pipeline.slack.reasons import Reason
 SHARED = Path(__file__).parents[3] / "shared/slack"
 EXAMPLES = Path(__file__).parent / "schematestdata"
 CANARY = "kanarienvogel"
+UNHURRIED = settings(deadline=None)  # the machine is shared
 
 any_text = st.text(st.characters(codec=None), max_size=12)  # lone surrogates included
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | any_text | st.just(10**400)
@@ -69,13 +70,14 @@ def outcome(raw: object, names: Names = Names()) -> list[Internal | str | None]:
     return results
 
 
+@UNHURRIED
 @given(json_values)
 def test_arbitrary_json_maps_or_is_rejected_by_a_listed_reason(raw: object) -> None:
     outcome(raw)
     names_wanted([raw])
 
 
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=300)
 @given(mutated(), st.dictionaries(any_text, any_text, max_size=2))
 def test_mutated_real_objects_map_or_are_rejected_and_always_the_same_way(raw: Any, names: dict[str, str]) -> None:
     before = repr(raw)
@@ -85,6 +87,7 @@ def test_mutated_real_objects_map_or_are_rejected_and_always_the_same_way(raw: A
     names_wanted([raw])
 
 
+@UNHURRIED
 @given(timestamps, timestamps)
 def test_ts_survives_to_the_digit(ts: str, edited: str) -> None:
     record = map_message({"ts": ts, "edited": {"ts": edited}}, team="T1", channel="C1", epoch=7, names=Names())
@@ -109,6 +112,7 @@ CONTENT = [
 ]
 
 
+@UNHURRIED
 @given(
     seeded(CONTENT),
     seeded(CONTENT),

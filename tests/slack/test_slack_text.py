@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.slack.names import Names
 from pipeline.slack.text import render
 
 VECTORS = Path(__file__).parents[3] / "shared/slack/vectors.jsonl"
+UNHURRIED = settings(deadline=None)  # the machine is shared
 NAMES = Names(users={"U1": "Ada Quay", "U2": "*not bold* &amp; <@U1>"}, channels={"C1": "general"})
 
 RULES = [
@@ -131,6 +132,7 @@ def test_a_hostile_text_costs_no_more_than_its_length(evil: str) -> None:
 TOKENS = st.sampled_from(["<@U1>", "<#C1|x>", "<https://a.b|c>", "`", "```", "*", "_", "~", "&amp;", "&gt;", "\n", " "])
 
 
+@UNHURRIED
 @given(st.lists(st.one_of(TOKENS, st.text(st.characters(codec=None), max_size=5))).map("".join))
 def test_any_text_renders_to_encodable_text_and_the_same_each_time(source: str) -> None:
     rendered = render(source, NAMES)
@@ -139,11 +141,13 @@ def test_any_text_renders_to_encodable_text_and_the_same_each_time(source: str) 
     assert render(source, NAMES) == rendered
 
 
+@UNHURRIED
 @given(st.text(st.characters(exclude_characters="<>&*_~`", exclude_categories=["Cc", "Cs"])))
 def test_text_without_markup_is_left_alone(source: str) -> None:
     assert render(source, NAMES).text == source
 
 
+@UNHURRIED
 @given(st.text(st.characters(exclude_characters="*_~`", exclude_categories=["Cc", "Cs"])))
 def test_what_slack_escapes_is_unescaped_exactly_once(text: str) -> None:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
