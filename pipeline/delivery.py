@@ -13,6 +13,9 @@ MODULE = "slack"
 MOST_RECORDS = 1000
 """In one `send_all_models` call: at most one mesh batch, so that the allowlist is read before each."""
 
+# Short: what the mesh does not take now is parked, and another connection's records go on meanwhile.
+_POLICY = common_mesh.Policy(max_records=MOST_RECORDS, deadline=12.0, attempts=3)
+
 
 class Session(Protocol):
     """One unit of work with the mesh."""
@@ -59,4 +62,4 @@ def load_engine(name: str | None, url: str | None, token: str | None) -> Engine:
         module, _, factory = name.partition(":")
         engine: Engine = getattr(importlib.import_module(module), factory)()
         return engine
-    return common_mesh.MeshEngine(base_url=url or "", token=token)
+    return common_mesh.MeshEngine(base_url=url or "", token=token, policy=_POLICY)

@@ -104,12 +104,15 @@ def _raw(dead: Dead) -> bytes:
 
 
 def _directory_page(stores: Stores, changes: Changes, keys: Keys, work: Work, envelope: Envelope) -> None:
+    """A page of an execution that has no name can be chained to no other: it proves nothing but a snapshot."""
+    if not (envelope.run_id or envelope.snapshot):
+        return
     stores.directory_runs.page(
         changes,
         keys,
         work.header.connection,
         work.header.kind,
-        envelope.run_id or "",
+        envelope.run_id or work.header.receipt,
         cursor=None if envelope.gap else envelope.cursor,
         next_cursor=envelope.next_cursor,
         has_more=envelope.has_more,

@@ -14,7 +14,7 @@ script touches one hash slot.
     {sN}:dirrun:<connection>:<kind>:<run>   pages of one directory execution
     {sN}:cov:<connection>        <channel>|head, |run, |since
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
-    {sN}:due                     schedule: item → microseconds
+    {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
     sluice:meta                  shard count and layout version
 """
@@ -106,6 +106,11 @@ class Keys:
     def due(self) -> str:
         """The schedule."""
         return self._key("due")
+
+    @property
+    def tries(self) -> str:
+        """How often each item of the schedule has failed in a row."""
+        return self._key("tries")
 
     @property
     def touched(self) -> str:

@@ -4,6 +4,8 @@ is due again, however often beat, broker or worker die in between.
 Items: `plan:<connection>`, `trigger:<run>`, `patch:<connection>`.
 """
 
+import random
+
 import redis
 
 from pipeline.store.client import ask
@@ -12,6 +14,7 @@ from pipeline.store.scripts import Changes, run
 
 LEASE_US = 60 * 1_000_000
 _MOST_A_SHARD = 100
+_LONGEST_WAIT_SECONDS = 900.0
 
 
 class Schedule:
@@ -48,6 +51,12 @@ class Schedule:
             changes.do("ZADD", keys.due, next_at, item)
         return changes.commit(self._client) == 0
 
-    def forget(self, changes: Changes, keys: Keys, connection: str) -> None:
-        """Drop a connection's own items as part of an atomic change."""
-        changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}")
+    def backoff(self, keys: Keys, kind: str, name: str, retry_after: float | None) -> float:
+        """Count one more failure of an item; the seconds to wait before it is tried again, with jitter."""
+        tries = int(ask(self._client, "HINCRBY", keys.tries, f"{kind}:{name}", 1))
+        wait = min(_LONGEST_WAIT_SECONDS, 2.0 ** min(tries, 12)) * random.uniform(0.5, 1.0)
+        return max(wait, min(retry_after or 0.0, _LONGEST_WAIT_SECONDS))
+
+    def succeeded(self, keys: Keys, kind: str, name: str) -> None:
+        """Forget an item's failures."""
+        ask(self._client, "HDEL", keys.tries, f"{kind}:{name}")

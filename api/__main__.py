@@ -1,0 +1,84 @@
+"""`python -m api`: the composition root of the API. One uvicorn process on SLUICE_API_BIND."""
+
+import logging
+import sys
+import time
+
+import uvicorn
+from common_core import log_manager
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.bell import Bell, make_sender
+from api.services import make_services
+from api.verify import Verifier
+from pipeline.errors import Unavailable
+from pipeline.paragon.run_tokens import RunTokens
+from pipeline.paragon.token import UserTokens
+from pipeline.store import durability
+from pipeline.store.client import connect, connect_async
+from pipeline.store.intake import Intake
+from pipeline.store.keys import Shards
+from pipeline.store.vault import Vault
+from settings import Settings, SettingsError
+
+_GRACE_SECONDS = 20
+
+
+def build(settings: Settings) -> FastAPI:
+    """The application as these settings want it."""
+    client, shards, vault = connect(settings.store_url), Shards(settings.shards), Vault(settings.vault_keys)
+    durability.check(client, settings.shards, asserted=settings.store_durability == "asserted")
+    bell = Bell(make_sender(settings.broker_url))
+    appender = connect_async(settings.store_url)
+    intake = Intake(appender, shards, vault, backlog_limit=settings.backlog_limit, ring=bell)
+    services = make_services(
+        client,
+        shards,
+        vault,
+        user_tokens=UserTokens(settings.paragon_signing_key, audience=settings.paragon_audience or None),
+        core_tokens=settings.core_tokens,
+        overdue_us=int(settings.overdue_seconds * 1e6),
+        ring=bell,
+        now_us=lambda: time.time_ns() // 1000,
+    )
+    verifier = Verifier(
+        RunTokens(settings.run_token_keys),
+        settings.webhook_secrets,
+        allow_messages_outside_runs=settings.allow_messages_outside_runs,
+    )
+
+    async def close() -> None:
+        await intake.close()
+        await appender.aclose()
+        bell.close()
+
+    return create_app(services, verifier, intake, body_limit=settings.body_limit_bytes, on_close=close)
+
+
+def main() -> int:
+    """Serve until SIGTERM; requests in flight get their answer first."""
+    try:
+        settings = Settings.load("api")
+        log_manager.setup(level=settings.log_level, fmt=settings.log_format)
+        app = build(settings)
+    except (SettingsError, durability.NotDurableError, Unavailable) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    logging.getLogger("uvicorn.access").disabled = True
+    uvicorn.run(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

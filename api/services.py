@@ -1,0 +1,66 @@
+"""What the routes work with. Made once by `api.__main__`; tests make their own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+
+from pipeline.paragon.token import UserTokens
+from pipeline.store.allowlists import Allowlists
+from pipeline.store.connections import Connections
+from pipeline.store.directory import Directory
+from pipeline.store.disconnect import Disconnect
+from pipeline.store.keys import Shards
+from pipeline.store.ledger import Ledger
+from pipeline.store.schedule import Schedule
+from pipeline.store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Stores, tokens and the bell. `ring(shard)` asks the workers to drain; it never blocks or fails."""
+
+    client: redis.Redis
+    shards: Shards
+    connections: Connections
+    allowlists: Allowlists
+    directory: Directory
+    ledger: Ledger
+    schedule: Schedule
+    disconnect: Disconnect
+    user_tokens: UserTokens
+    core_tokens: dict[str, str]
+    ring: Callable[[int], None]
+    now_us: Callable[[], int]
+
+    def ring_for(self, connection: str) -> None:
+        """Ask for a drain of the connection's shard."""
+        self.ring(self.shards.of(connection).shard)
+
+
+def make_services(
+    client: redis.Redis,
+    shards: Shards,
+    vault: Vault,
+    *,
+    user_tokens: UserTokens,
+    core_tokens: dict[str, str],
+    overdue_us: int,
+    ring: Callable[[int], None],
+    now_us: Callable[[], int],
+) -> Services:
+    """All services over one client."""
+    return Services(
+        client=client,
+        shards=shards,
+        connections=Connections(client, shards, vault),
+        allowlists=Allowlists(client, shards, vault),
+        directory=Directory(client, shards, vault),
+        ledger=Ledger(client, shards, overdue_us=overdue_us),
+        schedule=Schedule(client, shards),
+        disconnect=Disconnect(client, shards, vault),
+        user_tokens=user_tokens,
+        core_tokens=core_tokens,
+        ring=ring,
+        now_us=now_us,
+    )

@@ -1,0 +1,68 @@
+"""What a worker process holds: stores, mesh, Paragon. Made after the fork, once a process; never shared over one."""
+
+import time
+from dataclasses import dataclass
+
+from common_core import log_manager
+
+from pipeline.delivery import Delivery, load_engine
+from pipeline.paragon.client import ParagonClient
+from pipeline.paragon.run_tokens import RunTokens
+from pipeline.paragon.token import UserTokens
+from pipeline.stages.stores import Stores, make_stores
+from pipeline.store import durability
+from pipeline.store.client import connect
+from pipeline.store.keys import Shards
+from pipeline.store.vault import Vault
+from settings import Settings
+from workers.schedule import Outgoing, Pulls, find_team
+
+MESSAGES_PATH = "/v1/webhooks/slack/messages"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The stores of this process, and its calls to Paragon."""
+
+    stores: Stores
+    outgoing: Outgoing
+
+
+def now_us() -> int:
+    """The clock, in integer microseconds, UTC."""
+    return time.time_ns() // 1000
+
+
+def start(settings: Settings) -> Process:
+    """Connect everything. Raises `durability.NotDurableError` where the store would not keep what it acknowledges."""
+    log_manager.setup(level=settings.log_level, fmt=settings.log_format)
+    client = connect(settings.store_url)
+    durability.check(client, settings.shards, asserted=settings.store_durability == "asserted")
+    paragon = _paragon(settings)
+    mesh_token = settings.mesh_token.get_secret_value() or None
+    engine = load_engine(settings.mesh_engine or None, settings.mesh_url or None, mesh_token)
+    stores = make_stores(
+        client,
+        Shards(settings.shards),
+        Vault(settings.vault_keys),
+        Delivery(engine, shadow=settings.delivery == "shadow"),
+        find_team=lambda connection: find_team(paragon, connection),
+        now_us=now_us,
+        overdue_us=int(settings.overdue_seconds * 1e6),
+    )
+    pulls = Pulls(
+        settings.paragon_workflow_messages,
+        settings.public_url.rstrip("/") + MESSAGES_PATH,
+        int(settings.pull_minutes * 60e6),
+    )
+    return Process(stores, Outgoing(stores, paragon, RunTokens(settings.run_token_keys), pulls))
+
+
+def _paragon(settings: Settings) -> ParagonClient:
+    return ParagonClient(
+        settings.paragon_project_id,
+        api_url=settings.paragon_api_url,
+        trigger_url=settings.paragon_trigger_url,
+        proxy_url=settings.paragon_proxy_url,
+        tokens=UserTokens(settings.paragon_signing_key, audience=settings.paragon_audience or None),
+    )
