@@ -211,7 +211,7 @@ def test_a_depth_bomb_is_a_400(body: bytes) -> None:
         (page(response_metadata={"next_cursor": 1}), "next_cursor"),
         (page(messages=[1] * 100_001), "messages"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_shape_is_a_422_that_names_the_field(body: bytes, where: str) -> None:
     assert refused(body)[:2] == (422, where)
 
