@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.slack.characters import id_or_none
+
 _MENTIONED = re.compile(r"<[@#]([A-Za-z0-9_.-]{1,64})[|>]")
 _DEEPEST = 24
 """How deep blocks are followed. Slack nests five levels; recursion must end before Python's does."""
@@ -19,7 +21,10 @@ class Names:
 
 
 def names_wanted(raw_messages: Iterable[object]) -> set[str]:
-    """User and channel ids that rendering these raw messages may ask for: authors and mentions."""
+    """User and channel ids that rendering these raw messages may ask for: authors and mentions.
+
+    Every one looks like an id (`characters.id_or_none`), so that it can be part of a key, whatever the page held.
+    """
     wanted: set[str] = set()
     for raw in raw_messages:
         if isinstance(raw, dict):
@@ -31,8 +36,8 @@ def names_wanted(raw_messages: Iterable[object]) -> set[str]:
 
 
 def _of_message(raw: dict[str, Any], wanted: set[str]) -> None:
-    user = raw.get("user")
-    if isinstance(user, str) and user:
+    user = id_or_none(raw.get("user"))
+    if user:
         wanted.add(user)
     text = raw.get("text")
     if isinstance(text, str) and text:
@@ -52,6 +57,6 @@ def _of_part(part: object, wanted: set[str], depth: int) -> None:
         for item in part:
             _of_part(item, wanted, depth - 1)
     elif isinstance(part, dict) and depth:
-        wanted.update(part[key] for key in ("user_id", "channel_id") if isinstance(part.get(key), str))
+        wanted.update(filter(None, (id_or_none(part.get("user_id")), id_or_none(part.get("channel_id")))))
         for item in part.values():
             _of_part(item, wanted, depth - 1)

@@ -101,12 +101,20 @@ def test_a_changed_message_without_its_ts_has_the_one_of_its_previous_state() ->
 
 def test_a_deletion_has_no_content_and_the_version_of_its_wrapper() -> None:
     previous = {"ts": TS, "user": "U1", "text": "secret", "thread_ts": "1.5", "files": [{"id": "F1", "name": "secret"}]}
-    record = mapping_of({"subtype": "message_deleted", "ts": LATER, "deleted_ts": TS, "previous_message": previous})
+    wrapper = {"subtype": "message_deleted", "ts": LATER, "event_ts": "2.000001", "deleted_ts": TS}
+    record = mapping_of({**wrapper, "previous_message": previous})
     assert record is not None
     assert (record.id, record.deleted, record.lane) == (f"T1:C1:{TS}", True, "thread:1.5")
     assert record.version.endswith("1681413400000001")
     assert (record.text, record.source_text, record.author_id, record.files) == ("", "", None, [])
     assert "secret" not in record.model_dump_json()
+
+
+def test_a_deletion_without_its_own_ts_has_the_one_of_its_event() -> None:
+    raw = {"subtype": "message_deleted", "event_ts": LATER, "previous_message": {"ts": TS}}
+    record = mapping_of(raw)
+    assert record is not None
+    assert (record.ts, record.version[16:]) == (TS, "1681413400000001")
 
 
 def test_a_message_that_became_a_tombstone_is_a_deletion() -> None:
@@ -158,6 +166,8 @@ FOREIGN = [
     {"is_share": True, "pretext": "canary"},
     {"is_msg_unfurl": True, "blocks": [{"type": "section", "text": {"type": "plain_text", "text": "canary"}}]},
     {"message_blocks": [{"message": {"blocks": []}}], "fields": [{"title": "canary", "value": "canary"}]},
+    {"channel_id": "C1", "from_url": "https://t.slack.com/archives/C2/p1681413400000001", "text": "canary"},
+    {"original_url": "https://t.slack.com/archives/C2/p1681413400000001?thread_ts=1.2&cid=C2", "text": "canary"},
 ]
 
 
@@ -169,6 +179,14 @@ def test_what_another_channel_said_is_withheld(attachment: dict[str, Any]) -> No
 def test_a_withheld_message_leaves_where_it_is() -> None:
     by_id, by_address = mapped(attachments=[FOREIGN[0], FOREIGN[3]]).references
     assert (by_id.channel, by_id.ts) == (by_address.channel, by_address.ts) == ("C2", LATER)
+
+
+def test_the_root_of_a_broadcast_is_a_reference_in_its_own_channel() -> None:
+    here = mapped(subtype="thread_broadcast", thread_ts="1.000001", root={"ts": "1.000001", "text": "canary"})
+    moved = mapped(subtype="thread_broadcast", thread_ts="1.000001", root={"channel": "C2", "text": "canary"})
+    assert [(ref.channel, ref.ts) for ref in here.references] == [("C1", "1.000001")]
+    assert [ref.channel for ref in moved.references] == ["C2"]
+    assert "canary" not in here.model_dump_json() + moved.model_dump_json()
 
 
 def test_attachments_of_this_channel_stand_in_for_an_empty_text() -> None:
@@ -268,6 +286,33 @@ def test_one_bad_reaction_costs_that_reaction_only() -> None:
     reactions = [{"name": "a", "count": 2, "users": ["U1", 3]}, {"count": 1}, "x", {"name": "b", "users": ["U1"]}]
     record = mapped(reactions=reactions)
     assert [(r.name, r.count, r.users) for r in record.reactions] == [("a", 2, ["U1"]), ("b", 1, ["U1"])]
+
+
+@pytest.mark.parametrize("count", [10**300, -(10**300), 2.0, True, "3"])
+def test_a_count_is_a_whole_number_that_every_reader_can_hold(count: Any) -> None:
+    assert mapped(reply_count=count).reply_count is None
+
+
+def test_a_name_of_the_directory_is_cleaned_like_any_text() -> None:
+    names = Names(users={"U1": "A\ud800d\0a"}, channels={"C1": "\x1bgen"})
+    raw = {"ts": TS, "user": "U1", "text": "<@U1> in <#C1>"}
+    record = map_message(raw, team="T1", channel="C1", epoch=1, names=names)
+    assert record is not None
+    assert (record.text, record.author_name) == ("@A�da in #gen", "A�da")
+
+
+def test_an_old_private_group_is_private_and_the_version_is_its_updated_as_it_is() -> None:
+    group = map_channel({"id": "G1", "is_group": True, "updated": 1569952911815}, team="T1", epoch=EPOCH)
+    assert (group.is_private, group.version) == (True, f"{EPOCH:016d}{1569952911815:016d}")
+    assert map_channel({"id": "G1", "updated": 1.5}, team="T1", epoch=EPOCH).version.endswith("0" * 16)
+    assert map_user({"id": "U1", "updated": True}, team="T1", epoch=EPOCH).version.endswith("0" * 16)
+    assert len(map_user({"id": "U1", "updated": 10**40}, team="T1", epoch=EPOCH).version) == 32
+
+
+def test_names_wanted_asks_only_for_what_looks_like_an_id() -> None:
+    hostile = [{"user": "U\ud800"}, {"user": "U1:x"}, {"user": "U" * 99}, {"user": ""}, {"user": ["U1"]}]
+    blocks = [{"user_id": "a b", "channel_id": {"x": 1}, "text": "<@nobody here>"}]
+    assert names_wanted([*hostile, {"blocks": blocks}, {"message": {"user": "*"}}]) == set()
 
 
 def test_names_wanted_looks_into_blocks_only_where_text_is_missing() -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.slack.blocks import blocks_text
 from pipeline.slack.names import Names
-from pipeline.slack.text import render
+from pipeline.slack.text import Found, render
 
 VECTORS = Path(__file__).parents[3] / "shared/slack/vectors.jsonl"
 UNHURRIED = settings(deadline=None)  # the machine is shared
@@ -102,6 +103,24 @@ def test_other_projects_agree_or_differ_by_a_rule_of_ours() -> None:
         vector["name"] for vector in vectors() if not agrees(render(vector["input"], Names()).text, vector["expected"])
     }
     assert differing == set(OUR_RULE)
+
+
+def words(text: str) -> list[str]:
+    return text.translate({ord(mark): " " for mark in "*_~`>•"}).split()
+
+
+def test_text_and_blocks_of_one_message_read_the_same() -> None:
+    pairs = VECTORS.with_name("text_blocks_pairs.jsonl")
+    if not pairs.exists():
+        pytest.skip("the real Slack data is not beside this checkout (../shared/slack)")
+    read = [json.loads(line) for line in pairs.read_text("utf-8").splitlines()]
+    differing = [
+        pair["src"].split("/")[0]
+        for pair in read
+        if words(render(pair["text"], NAMES).text) != words(blocks_text(pair["blocks"], NAMES, Found()))
+    ]
+    assert len(read) == 22
+    assert set(differing) == {"abdolence__slack-morphism-rust"}, "only what was altered by hand"
 
 
 @pytest.mark.parametrize(
