@@ -12,7 +12,8 @@ from api import allowlist, connections, operations, problems, pulls
 from api.pages import docs_page
 from api.services import Services
 from api.verify import Verifier
-from api.webhooks import Inbox, openapi_paths, webhook_routes
+from api.webhook_docs import add_webhooks
+from api.webhooks import Inbox, webhook_routes
 
 TITLE = "Sluice"
 SUMMARY = "Takes customers' Slack data in through Paragon; lets through only what is allowed."
@@ -60,9 +61,7 @@ def _describe(app: FastAPI) -> None:
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
-        schema = described()
-        schema["paths"] = {**openapi_paths(), **schema["paths"]}
-        return schema
+        return add_webhooks(described())
 
     app.openapi = openapi  # type: ignore[method-assign]
 

@@ -1,0 +1,106 @@
+"""`./sluice demo`: one full pass on fresh state, counted by an outside ledger; then everything stops."""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from cli import balance, leaks
+from cli.exits import Exit
+from cli.options import SimulatorOptions, StackOptions
+from cli.stack import Stack
+from cli.story import Choose, every_other, tell
+from cli.supervisor import StartFailed
+from cli.walk import Player, StalledError, Walk, players
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the workspace looks like, and what is allowed of it."""
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout; progress stays on stderr")
+    parser.add_argument("--connections", type=_positive, default=1, metavar="N", help="users who connect Slack")
+    parser.add_argument("--channels", type=_positive, default=6, metavar="N", help="channels of each workspace")
+    parser.add_argument("--messages", type=_positive, default=400, metavar="N", help="messages of each workspace")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="another seed, another workspace")
+    parser.add_argument("--workspace", type=Path, metavar="PATH", help="a folder with a Slack export of your own")
+    parser.add_argument("--allow", metavar="C1,C2|*", help="channels to allow (default: the 1st, 3rd, 5th …)")
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 only if the outside ledger balances."""
+    if args.workspace is not None and not (args.workspace / "channels.json").is_file():
+        print(f"sluice: {args.workspace} is no Slack export: it has no channels.json", file=sys.stderr)
+        return Exit.USAGE
+    with tempfile.TemporaryDirectory(prefix="sluice-demo-") as scratch:
+        try:
+            account, seconds = _pass(args, Path(scratch))
+        except (StartFailed, StalledError) as error:
+            print(f"sluice: {error}", file=sys.stderr)
+            return Exit.FAILED
+    shown = {**asdict(account), "seconds": round(seconds, 1)}
+    if not shown["problems"]:
+        del shown["problems"]
+    print(json.dumps(shown) if args.json else _table(shown))
+    return Exit.DONE if account.balanced else Exit.FAILED
+
+
+def _pass(args: argparse.Namespace, state: Path) -> tuple[balance.Account, float]:
+    begun = time.monotonic()
+    simulator = SimulatorOptions(
+        connections=args.connections,
+        channels=args.channels,
+        messages=args.messages,
+        seed=args.seed,
+        workspace=args.workspace.resolve() if args.workspace else None,
+    )
+    with Stack(state, StackOptions(simulator=simulator)) as stack:
+        stack.start(progress=_say)
+        secrets = stack.secrets
+        operator, mesh = secrets.operator_token.get_secret_value(), secrets.mesh_token.get_secret_value()
+        with Walk(stack.urls, operator, mesh, _say) as walk:
+            everybody = players(args.connections)
+            tell(walk, everybody, _chooser(args.allow))
+            account = account_for(walk, everybody, [state], args.workspace)
+        _say("stopping …")
+    return account, time.monotonic() - begun
+
+
+def account_for(
+    walk: Walk, everybody: list[Player], directories: list[Path], workspace: Path | None
+) -> balance.Account:
+    """The balance of what went through, and the search for what must not have."""
+    lists = {player.org: set(_list(walk, player)) for player in everybody}
+    account = balance.settle(walk, everybody, lists)
+    words = leaks.canaries(walk, everybody, lists, workspace)
+    account.leaked = leaks.found(words, walk, everybody, directories)
+    return account
+
+
+def _list(walk: Walk, player: Player) -> list[str]:
+    channels: list[str] = walk.api.get(f"{player.path}/allowlist").json()["channels"]
+    return channels
+
+
+def _chooser(allow: str | None) -> Choose:
+    if allow is None:
+        return every_other
+    if allow == "*":
+        return list
+    wanted = {name.strip() for name in allow.split(",") if name.strip()}
+    return lambda channels: sorted(wanted.intersection(channels))
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _table(shown: dict[str, object]) -> str:
+    return "\n".join(f"{name:<10} {value}" for name, value in shown.items())
