@@ -64,7 +64,7 @@ def map_message(raw: object, *, team: str, channel: str, epoch: int, names: Name
     message = SlackMessage.read(state)
     _same_channel(message.channel, channel)
     if message.subtype == "tombstone":
-        return _gone(message, place, revision=_revision(message))
+        return _gone(message, place, revision=_edited(message) or ts_us(message.ts))
     if message.hidden or message.subtype == "message_replied":
         return None
     return _living(message, place, names)
@@ -115,11 +115,11 @@ def _living(message: SlackMessage, place: _Place, names: Names) -> Message:
     us, found = ts_us(message.ts), Found()
     attachments, references = sort_out(message.attachments, place.channel)
     text = _text(message, attachments, names, found)
-    edited = SlackEdited.read_part(message.edited).ts
+    edited = _edited(message)
     author_id, author_kind, author_name = _author(message, names)
     return Message(
         id=f"{place.team}:{place.channel}:{message.ts}",
-        version=version(place.epoch, _revision(message)),
+        version=version(place.epoch, us if edited is None else edited),
         team=place.team,
         channel=place.channel,
         ts=message.ts,
@@ -133,7 +133,7 @@ def _living(message: SlackMessage, place: _Place, names: Names) -> Message:
         text=text,
         source_text=message.text or "",
         sent_at=_iso(us),
-        edited_at=_iso(ts_us(edited)) if edited else None,
+        edited_at=None if edited is None else _iso(edited),
         reply_count=message.reply_count,
         latest_reply=message.latest_reply,
         reactions=[_reaction(reaction) for reaction in SlackReaction.read_all(message.reactions) if reaction.name],
@@ -186,8 +186,10 @@ def _lane(message: SlackMessage) -> str:
     return f"thread:{thread_ts}"
 
 
-def _revision(message: SlackMessage) -> int:
-    return ts_us(SlackEdited.read_part(message.edited).ts or message.ts)
+def _edited(message: SlackMessage) -> int | None:
+    """When it was last edited, in microseconds: the source revision of an edited message."""
+    ts = SlackEdited.read_part(message.edited).ts
+    return None if ts is None else ts_us(ts)
 
 
 def _root(message: SlackMessage, channel: str) -> list[Reference]:
