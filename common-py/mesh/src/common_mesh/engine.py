@@ -12,7 +12,7 @@ import httpx
 
 from common_mesh.policy import Policy
 from common_mesh.sender import Sender
-from common_mesh.session import MeshSession
+from common_mesh.session import MeshSession, Shared
 from common_mesh.transport import DeadlineTransport
 
 
@@ -53,7 +53,8 @@ class MeshEngine:
         Raises RuntimeError after a fork or after `close`, ValueError for a part that no path can hold.
         """
         self._check()
-        return MeshSession(self._sender, self._threads, self._policy.in_flight, org, module, model)
+        shared = Shared(self._sender, self._check, self._threads, self._policy.in_flight)
+        return MeshSession(shared, org, module, model)
 
     def close(self) -> None:
         """Wait for what is on the way, close the connections. Nothing in a forked child: they are not its own."""

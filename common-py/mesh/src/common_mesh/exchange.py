@@ -4,7 +4,7 @@ import json
 import ssl
 import time
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httpx
 
@@ -67,7 +67,8 @@ def _send(client: httpx.Client, request: httpx.Request, cap: int, deadline: floa
     response = client.send(request, stream=True, follow_redirects=False)
     try:
         body = bytearray()
-        for chunk in response.iter_raw():
+        # The stream itself, undecoded: `iter_raw` would refuse the ready-made responses of a mock transport.
+        for chunk in cast("httpx.SyncByteStream", response.stream):
             body += chunk
             if len(body) > cap:
                 raise ProtocolError(f"the mesh answered {response.status_code} with more than {cap} bytes")
@@ -76,6 +77,8 @@ def _send(client: httpx.Client, request: httpx.Request, cap: int, deadline: floa
         return _Answer(response.status_code, response.headers, bytes(body))
     finally:
         response.close()  # an answer left unread closes its connection: the slot is free again
+        # httpx ties response and stream into a cycle, which would keep the request's body until the collector comes.
+        response.stream = httpx.ByteStream(b"")
 
 
 def _judged_failure(error: httpx.TransportError) -> Exception:

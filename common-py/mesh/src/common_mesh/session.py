@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -15,15 +16,20 @@ from common_mesh.report import Report
 from common_mesh.sender import Sender
 
 
+class Shared(NamedTuple):
+    """What a session uses of its engine. `check` raises after a fork or a close."""
+
+    sender: Sender
+    check: Callable[[], None]
+    executor: Callable[[], Executor]
+    in_flight: int
+
+
 class MeshSession:
     """Made by `MeshEngine.create_session`. Belongs to the first thread that sends with it."""
 
-    def __init__(
-        self, sender: Sender, executor: Callable[[], Executor], width: int, org: str, module: str, model: str
-    ) -> None:
-        self._sender = sender
-        self._executor = executor
-        self._width = width
+    def __init__(self, shared: Shared, org: str, module: str, model: str) -> None:
+        self._shared = shared
         self._path = wire.path(org, module, model, "batches")
         self._thread: int | None = None
         self._busy = False
@@ -33,7 +39,8 @@ class MeshSession:
 
         What fits one batch is sent from this thread; more travels in several batches at once. Raises `Unavailable`,
         `Refused`, `ProtocolError`, or `SourceFailed` when the iterable raises: `.report` then says what was
-        acknowledged. A batch is applied as a whole or not at all, and sending a record again changes nothing.
+        acknowledged; RuntimeError when a second thread, a forked child or its own iterable sends with the session, or
+        the engine is closed. A batch is applied as a whole or not at all, and sending a record again changes nothing.
         """
         with self._alone():
             report = Report()
@@ -47,7 +54,7 @@ class MeshSession:
             return report
 
     def _send(self, models: Iterable[BaseModel], report: Report) -> None:
-        batches = _guarded(cut(models, self._sender.limits, report))
+        batches = _guarded(cut(models, self._shared.sender.limits, report))
         first = next(batches, None)
         if first is not None and first.last:
             self._send_here(first, report)
@@ -62,7 +69,7 @@ class MeshSession:
             raise
 
     def _send_flight(self, first: Batch, batches: Iterator[Batch], report: Report) -> None:
-        flight = Flight(self._executor(), self._deliver, self._width, report)
+        flight = Flight(self._shared.executor(), self._deliver, self._shared.in_flight, report)
         try:
             flight.send(first)
             for batch in batches:
@@ -72,10 +79,11 @@ class MeshSession:
             flight.await_all()  # whatever went wrong, the report counts what arrived
 
     def _deliver(self, batch: Batch) -> Report:
-        return self._sender.deliver(self._path, batch)
+        return self._shared.sender.deliver(self._path, batch)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
+        self._shared.check()
         me = threading.get_ident()
         self._thread = self._thread or me
         if self._thread != me:

@@ -63,7 +63,8 @@ class MemoryStore:
         target = self._of(space._replace(model=fence.target))
         if not target.fences.raise_to(fence):
             return
-        killed = [row.record for row in target.rows.values() if not row.dead and fence.kills(row.record)]
+        rows = [row for _, row in sorted(target.rows.items())]
+        killed = [row.record for row in rows if not row.dead and fence.kills(row.record)]
         target.rows.update({record.id: Write(record, True) for record in killed})
         self._append(target, [Effect(record.id, record.version, "retracted") for record in killed])
 
