@@ -72,7 +72,18 @@ def test_tasks_do_not_see_each_others_context(lines: Lines) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["secret", "api_token", "Authorization", "password", "SIGNING_KEY", "sourceText", "text", "runTokens", "APIKey"],
+    [
+        "secret",
+        "api_token",
+        "Authorization",
+        "password",
+        "SIGNING_KEY",
+        "sourceText",
+        "text",
+        "runTokens",
+        "APIKey",
+        "kwargs",
+    ],
 )
 def test_a_value_is_redacted_by_its_key_at_any_depth(lines: Lines, key: str) -> None:
     log.info("x", extra={key: CANARY, "inner": [{key: {"deep": CANARY}}], "model": {"a": {key: 5}}})
@@ -253,6 +264,22 @@ def test_setup_replaces_what_was_set_up_before_and_adopts_loggers(restored_root_
 def test_a_wrong_setting_is_an_error(wrong: dict[str, Any], restored_root_logger: None) -> None:
     with pytest.raises(ValueError, match=r"one of|LOUD"):
         setup(**wrong)
+
+
+def while_handling(hidden: bool) -> None:
+    try:
+        broken_json()
+    except ValueError:
+        if hidden:
+            raise RuntimeError from None
+        raise RuntimeError  # noqa: B904 - what was being handled is what the test is about
+
+
+@pytest.mark.parametrize(("hidden", "links"), [(False, 2), (True, 1)])
+def test_what_was_being_handled_is_part_of_the_chain_unless_it_was_suppressed(hidden: bool, links: int) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        while_handling(hidden)
+    assert len(log_manager.described(caught.value)) == links
 
 
 def test_a_cycle_of_exceptions_ends() -> None:
