@@ -46,12 +46,22 @@ records = Table(
     Column("dead", Boolean, nullable=False),
     Column("ts_us", BigInteger),
     *(Column(name, Text) for name in MATCHED),
-    Column("body", Text),
+    Column("content", Integer),
     UniqueConstraint("space", "id"),
 )
 # What a fence over a channel's window looks for.
 Index("by_channel", records.c.space, records.c.channel, records.c.ts_us, sqlite_where=records.c.dead.is_(False))
 Index("live", records.c.space, sqlite_where=records.c.dead.is_(False) & records.c.deleted.is_(False))
+
+# Content is only ever appended here, and blanked in place when it is superseded, deleted or killed. Nothing is updated
+# to something longer and no row is removed, because SQLite leaves copies of cells behind when it moves them between
+# pages, `secure_delete` or not: what never moves leaves nothing. `VACUUM` gives the blank space back.
+contents = Table(
+    "contents",
+    metadata,
+    Column("row", Integer, primary_key=True),
+    Column("body", Text),
+)
 
 fences = Table(
     "fences",

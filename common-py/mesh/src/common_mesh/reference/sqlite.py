@@ -5,13 +5,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from common_mesh.reference.rules import Reading, decide, read_batch
-from common_mesh.reference.schema import effects, metadata, open_engine, records, spaces
+from common_mesh.reference.schema import contents, effects, metadata, open_engine, records, spaces
 from common_mesh.reference.store import Answer, Busy, Filters, LoggedEffect, Request, Space, tombstone
 from common_mesh.reference.transaction import Transaction
+
+COMPACT_AFTER = 200_000
+"""Contents that are blanked before the file is written anew to give their space back."""
 
 _PREFIX = "sqlite:///"
 
@@ -19,12 +22,14 @@ _PREFIX = "sqlite:///"
 class SQLiteStore:
     """`url` is `sqlite:///path`. `log` switches the effects log. Thread-safe; several processes may share the file."""
 
-    def __init__(self, url: str, *, log: bool = False) -> None:
+    def __init__(self, url: str, *, log: bool = False, compact_after: int = COMPACT_AFTER) -> None:
         if not url.startswith(_PREFIX) or url in (_PREFIX, _PREFIX + ":memory:"):
             raise ValueError("the store must be sqlite:///path: it has to outlive the process")
         self._log = log
+        self._compact_after = compact_after
         self._lock = threading.Lock()
-        self._unclean = True
+        self._blanked = 0
+        self._unclean = True  # whatever a killed process left in the write-ahead log
         self._writer = open_engine(url, begin="BEGIN IMMEDIATE", connections=1)
         self._readers = open_engine(url, begin="BEGIN", connections=4)
         with self._writer.begin() as connection:
@@ -35,40 +40,34 @@ class SQLiteStore:
         reading = read_batch(lines, space.model)
         with self._lock, _busy_when_locked():
             with self._writer.begin() as connection:
-                answer, removed = self._apply(Transaction(connection, space, log=self._log), reading, request)
-            self._unclean |= removed
+                transaction = Transaction(connection, space, log=self._log)
+                answer = _applied(transaction, reading, request)
+            self._blanked += transaction.blanked
+            self._unclean |= transaction.blanked > 0
             self._clean()
         return answer
 
-    def _apply(self, transaction: Transaction, reading: Reading, request: Request | None) -> tuple[Answer, bool]:
-        remembered = transaction.remembered(request)
-        if remembered is not None:
-            return remembered, False
-        plan = decide(reading, transaction.known(reading), transaction.fences(reading))
-        removed = transaction.write(plan)
-        for fence in reading.fences:
-            removed |= transaction.raise_to(fence)
-        answer = Answer(plan.outcomes, list(reading.rejected.values()))
-        transaction.remember(request, answer)
-        return answer, removed
-
     def upkeep(self) -> None:
-        """Empty the write-ahead log after content was removed: until then it would still lie in that file.
-
-        A reader in the way puts it off to the next call.
-        """
-        with self._lock:
+        """Empty the write-ahead log if a reader was in the way before; give blank space back if there is much of it."""
+        with self._lock, _busy_when_locked():
+            if self._blanked >= self._compact_after:
+                self._pragma("VACUUM")
+                self._blanked, self._unclean = 0, True
             self._clean()
 
     def _clean(self) -> None:
-        if not self._unclean:
-            return
-        connection = self._writer.raw_connection()
+        """Content that is gone from the database still lies in its write-ahead log until that is emptied."""
+        if self._unclean:
+            busy = self._pragma("PRAGMA wal_checkpoint(TRUNCATE)") or (1,)
+            self._unclean = bool(busy[0])
+
+    def _pragma(self, statement: str) -> Any:
+        connection = self._writer.raw_connection()  # outside of any transaction
         try:
             cursor = connection.cursor()
-            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() or (1, 0, 0)
+            row = cursor.execute(statement).fetchone()
             cursor.close()
-            self._unclean = bool(busy)
+            return row
         finally:
             connection.close()
 
@@ -89,7 +88,8 @@ class SQLiteStore:
     def records(self, space: Space, after: str, limit: int, filters: Filters) -> list[tuple[str, str]]:
         """A page, by id."""
         c = records.c
-        query = _of(select(c.id, c.version, c.dead, c.body), records.c.space, space).where(c.id > after)
+        query = select(c.id, c.version, c.dead, contents.c.body).outerjoin(contents, contents.c.row == c.content)
+        query = query.where(_in(c.space, space), c.id > after)
         if not filters.all:
             query = query.where(_live())
         if filters.version_after is not None:
@@ -99,14 +99,15 @@ class SQLiteStore:
         if filters.ts_until is not None:
             query = query.where(c.ts_us <= filters.ts_until)
         with self._reading() as connection:
-            return [_shown(row) for row in connection.execute(query.order_by(c.id).limit(limit))]
+            rows = connection.execute(query.order_by(c.id).limit(limit)).all()
+        return [(row.id, tombstone(row.id, row.version) if row.dead else row.body) for row in rows]
 
     def effects(self, space: Space, after: int, limit: int) -> list[LoggedEffect] | None:
         """A page of the log."""
         if not self._log:
             return None
         c = effects.c
-        query = _of(select(c.sequence, c.id, c.version, c.outcome), c.space, space).where(c.sequence > after)
+        query = select(c.sequence, c.id, c.version, c.outcome).where(_in(c.space, space), c.sequence > after)
         with self._reading() as connection:
             return [LoggedEffect(*row._tuple()) for row in connection.execute(query.order_by(c.sequence).limit(limit))]
 
@@ -127,17 +128,26 @@ class SQLiteStore:
             yield connection
 
 
+def _applied(transaction: Transaction, reading: Reading, request: Request | None) -> Answer:
+    remembered = transaction.remembered(request)
+    if remembered is not None:
+        return remembered
+    plan = decide(reading, transaction.known(reading), transaction.fences(reading))
+    transaction.write(plan)
+    for fence in reading.fences:
+        transaction.raise_to(fence)
+    answer = Answer(plan.outcomes, list(reading.rejected.values()))
+    transaction.remember(request, answer)
+    return answer
+
+
 def _live() -> ColumnElement[bool]:
     return records.c.dead.is_(False) & records.c.deleted.is_(False)
 
 
-def _of(query: Select[Any], column: ColumnElement[int], space: Space) -> Select[Any]:
+def _in(column: ColumnElement[int], space: Space) -> ColumnElement[bool]:
     found = select(spaces.c.id).where(spaces.c.org == space.org, spaces.c.module == space.module)
-    return query.where(column == found.where(spaces.c.model == space.model).scalar_subquery())
-
-
-def _shown(row: Row[Any]) -> tuple[str, str]:
-    return row.id, tombstone(row.id, row.version) if row.dead else row.body
+    return column == found.where(spaces.c.model == space.model).scalar_subquery()
 
 
 @contextmanager

@@ -11,7 +11,17 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from common_mesh.reference.fences import Fence, Fences, key, values_of
 from common_mesh.reference.records import is_text
 from common_mesh.reference.rules import Effect, Known, Plan, Reading, Write
-from common_mesh.reference.schema import MATCHED, UNBOUNDED, answers, effects, fences, records, shapes, spaces
+from common_mesh.reference.schema import (
+    MATCHED,
+    UNBOUNDED,
+    answers,
+    contents,
+    effects,
+    fences,
+    records,
+    shapes,
+    spaces,
+)
 from common_mesh.reference.store import Answer, KeyReused, Request, Space
 from common_mesh.report import Rejection
 
@@ -29,6 +39,8 @@ class Transaction:
         self._org_space = space
         self._log = log
         self._space = self._number(space)
+        self._held: dict[str, int] = {}
+        self.blanked = 0
 
     def _number(self, space: Space) -> int:
         named = space._asdict()
@@ -67,9 +79,11 @@ class Transaction:
     def known(self, reading: Reading) -> dict[str, Known]:
         """What is kept of the batch's ids."""
         ids = json.dumps(list({record.id for record in reading.records.values()}))
-        query = select(records.c.id, records.c.version, records.c.dead)
+        query = select(records.c.id, records.c.version, records.c.dead, records.c.content)
         query = query.where(records.c.space == self._space, records.c.id.in_(_LISTED.bindparams(list=ids)))
-        return {rid: Known(version, dead) for rid, version, dead in self._connection.execute(query)}
+        rows = self._connection.execute(query).all()
+        self._held = {row.id: row.content for row in rows if not row.dead}
+        return {row.id: Known(row.version, row.dead) for row in rows}
 
     def fences(self, reading: Reading) -> Fences:
         """The fences that any record of the batch could meet."""
@@ -83,34 +97,47 @@ class Transaction:
                 found.raise_to(Fence("", shape, tuple(json.loads(row[2])), _bound(row[3]), _bound(row[4]), row[5]))
         return found
 
-    def write(self, plan: Plan) -> bool:
-        """Upsert what changes and log it; True if content that was there may be gone now."""
-        if plan.writes:
-            self._connection.execute(_UPSERT, [self._row(write) for write in plan.writes.values()])
+    def write(self, plan: Plan) -> None:
+        """One upsert for all that changes, its content appended, what it supersedes blanked; and the log."""
+        if not plan.writes:
+            return
+        first = self._connection.execute(_NEXT_CONTENT).scalar_one()
+        rows = [self._row(write, first + number) for number, write in enumerate(plan.writes.values())]
+        bodies = zip(rows, plan.writes.values(), strict=True)
+        appended = [{"row": row["content"], "body": write.record.body} for row, write in bodies if not write.dead]
+        if appended:
+            self._connection.execute(insert(contents), appended)
+        self._connection.execute(_UPSERT, rows)
+        self._blank([self._held[rid] for rid in plan.writes if rid in self._held])
         self._append(self._space, plan.effects)
-        return any(write.dead or write.record.deleted for write in plan.writes.values())
 
-    def _row(self, write: Write) -> dict[str, Any]:
+    def _blank(self, rows: Sequence[int]) -> None:
+        if rows:
+            blank = update(contents).values(body=None)
+            self._connection.execute(blank.where(contents.c.row.in_(_LISTED.bindparams(list=json.dumps(rows)))))
+            self.blanked += len(rows)
+
+    def _row(self, write: Write, content: int) -> dict[str, Any]:
         record, dead = write
         row: dict[str, Any] = {"space": self._space, "id": record.id, "version": record.version, "dead": dead}
         for name in MATCHED:
             value = record.fields.get(name)
             row[name] = value if not dead and is_text(value) else None
         row["deleted"] = record.deleted and not dead
-        row["ts_us"], row["body"] = (None, None) if dead else (record.ts_us, record.body)
+        row["ts_us"], row["content"] = (None, None) if dead else (record.ts_us, content)
         return row
 
-    def raise_to(self, fence: Fence) -> bool:
-        """Keep the fence and kill what it catches; True if it caught something."""
+    def raise_to(self, fence: Fence) -> None:
+        """Keep the fence and kill what it catches."""
         target = self._number(self._org_space._replace(model=fence.target))
         scope = {"space": target, "fields": key(fence.fields), "values": key(fence.values)}
         scope |= {"after": _column(fence.after), "until": _column(fence.until)}
         self._connection.execute(upsert(shapes).on_conflict_do_nothing(), {"space": target, "fields": scope["fields"]})
         if not self._connection.execute(_RAISE, {**scope, "below": fence.below}).all():
-            return False
+            return
         killed = self._connection.execute(_kill(target, fence)).all()
-        self._append(target, sorted(Effect(rid, version, "retracted") for rid, version in killed))
-        return bool(killed)
+        self._blank([row.content for row in killed])
+        self._append(target, sorted(Effect(row.id, row.version, "retracted") for row in killed))
 
     def _append(self, space: int, logged: Sequence[Effect]) -> None:
         if self._log and logged:
@@ -126,11 +153,11 @@ def _column(bound: int | None) -> int:
 
 
 def _kill(space: int, fence: Fence) -> Any:
-    """Content goes; id, version and the mark stay, so that nothing older comes back."""
+    """What was said of it goes; id, version and the mark stay, so that nothing older comes back."""
     c = records.c
-    gone: dict[str, Any] = dict.fromkeys((*MATCHED, "ts_us", "body"))
-    # The ids come back out of the statement that kills: no record between a look and a kill.
-    statement = update(records).values(dead=True, deleted=False, **gone).returning(c.id, _version())
+    gone: dict[str, Any] = dict.fromkeys((*MATCHED, "ts_us"))
+    # The killed come back out of the statement that kills, with the content that is to be blanked.
+    statement = update(records).values(dead=True, deleted=False, **gone).returning(c.id, c.version, c.content)
     statement = statement.where(c.space == space, c.dead.is_(False), func.substr(c.version, 1, 16) < fence.below)
     for field, value in zip(fence.fields, fence.values, strict=True):
         statement = statement.where(_field(field) == value)
@@ -141,12 +168,11 @@ def _kill(space: int, fence: Fence) -> Any:
     return statement
 
 
-def _version() -> ColumnElement[str]:
-    return records.c.version
-
-
 def _field(name: str) -> ColumnElement[Any]:
-    return records.c[name] if name in MATCHED else func.json_extract(records.c.body, f'$."{name}"')
+    if name in MATCHED:
+        return records.c[name]
+    said = select(func.json_extract(contents.c.body, f'$."{name}"'))
+    return said.where(contents.c.row == records.c.content).scalar_subquery()
 
 
 def _upsert() -> Any:
@@ -167,4 +193,5 @@ def _raise() -> Any:
 
 
 _UPSERT = _upsert()
+_NEXT_CONTENT = select(func.coalesce(func.max(contents.c.row), 0) + 1)
 _RAISE = _raise()
