@@ -10,18 +10,29 @@ from pipeline.models import AllowedSlackChannel, Internal, Message
 from pipeline.rules.allowlist import Allowed
 from pipeline.stages.stores import Stores
 
+BUDGET_US = 60 * 1_000_000
+
 _Sent = tuple[Work, Mapped]
 
 
 def deliver_records(stores: Stores, batch: Batch) -> Batch:
-    """The batch with outcomes. An outage holds back the entries that it concerns; the others go on."""
+    """The batch with outcomes. An outage holds back the entries that it concerns; the others go on.
+
+    A mesh that is only slow must not keep a batch from ever ending: past the budget, the rest is held and comes again.
+    """
+    until = stores.now_us() + BUDGET_US
+    away: dict[str, Unavailable] = {}
     for (org, model), slice_ in _slices(batch):
-        waiting = [(work, mapped) for work, mapped in slice_ if work.held is None]
-        try:
-            _send(stores, org, model, batch, waiting)
-        except Unavailable as outage:
-            for work, _ in waiting:
-                work.held = outage
+        if stores.now_us() > until:
+            away.setdefault(org, Unavailable("mesh slow"))
+        if org not in away:
+            try:
+                _send(stores, org, model, slice_)
+            except Unavailable as outage:
+                away[org] = outage
+        if org in away:
+            for work, _ in slice_:
+                work.held = away[org]
     return batch
 
 
@@ -40,7 +51,7 @@ def _order(sent: _Sent) -> tuple[bool, str, str]:
     return mapped.record.model != "retraction", work.org, mapped.record.model
 
 
-def _send(stores: Stores, org: str, model: str, batch: Batch, waiting: list[_Sent]) -> None:
+def _send(stores: Stores, org: str, model: str, waiting: list[_Sent]) -> None:
     """One call of the mesh. The allowlist is read just before it: revocation wins the race or is fenced behind it."""
     lists: dict[str, Allowed] = {}
     passing: list[tuple[Work, Mapped, Internal]] = []

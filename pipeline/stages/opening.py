@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 from pipeline.batch import Batch, Work
-from pipeline.errors import Rejected
+from pipeline.errors import Rejected, Unavailable
 from pipeline.rules.versions import epoch_of_entry
 from pipeline.stages.stores import Stores
 from pipeline.store.connections import Registration
 from pipeline.store.entries import SCHEMA, Header, open_entry, read_header
 from pipeline.store.inbox import CRASHES_BEFORE_DEATH, Stored, Taken
 from pipeline.store.keys import EFFECTS
+
+MOST_PLAIN_BYTES = 16 * 1024 * 1024
+"""In one batch, unless a single entry is larger."""
 
 
 def open_entries(stores: Stores, taken: Taken) -> Batch:
@@ -19,13 +22,21 @@ def open_entries(stores: Stores, taken: Taken) -> Batch:
     """
     known = None if taken.member == EFFECTS else _known(stores, taken.member)
     batch = Batch(taken, known, [_work(taken, stored) for stored in taken.entries])
-    for work in batch.live():
+    opened = 0
+    for number, work in enumerate(batch.works):
+        if opened > MOST_PLAIN_BYTES:
+            # What compresses a thousandfold waits for the next take: memory is bounded by what is in clear.
+            batch.works = batch.works[:number]
+            break
+        if not work.live:
+            continue
         if known is not None and _outdated(work.header, known):
             work.purged = True
         elif taken.crashes >= CRASHES_BEFORE_DEATH:
             work.die("crashes")
         else:
             _open(stores, work)
+            opened += len(work.plain)
     if known is not None and known.team is None and batch.live():
         batch.known = replace(known, team=_fix_team(stores, known.connection))
     return batch
@@ -68,6 +79,10 @@ def _open(stores: Stores, work: Work) -> None:
 
 
 def _fix_team(stores: Stores, connection: str) -> str:
-    team = stores.find_team(connection)
-    stores.connections.fix_team(connection, team)
+    """Whoever says no (Paragon, or a team fixed meanwhile), the entries are good and wait for a person."""
+    try:
+        team = stores.find_team(connection)
+        stores.connections.fix_team(connection, team)
+    except Rejected as refusal:
+        raise Unavailable(refusal.reason, retry_after=300.0) from refusal
     return team

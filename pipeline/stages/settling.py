@@ -130,7 +130,9 @@ def _page(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work
 
 
 def _proves(batch: Batch, work: Work, envelope: Envelope) -> bool:
-    """A page that was dropped, is a gap, or is older than the channel's last allow is delivered and proves nothing."""
+    """What is dropped, a gap, of no named lane, or older than the channel's last allow: delivered, and proves nothing."""
+    if envelope.thread_ts is None:
+        return False
     since = batch.allowed.since(envelope.channel or "", work.header.connection)
     dropped = any(not reason.startswith("notice.") for reason in work.dropped)
     return work.admitted and not envelope.gap and not dropped and since is not None and work.epoch >= since

@@ -13,7 +13,7 @@ from pipeline.store.scripts import Changes, run
 from pipeline.store.shard import Lease
 
 MOST_ENTRIES = 512
-MOST_BYTES = 4 * 1024 * 1024  # sealed; about eight times that in clear
+MOST_BYTES = 1024 * 1024  # sealed; about eight times that in clear
 CRASHES_BEFORE_DEATH = 5
 _LONGEST_PARK_SECONDS = 300.0
 
