@@ -130,7 +130,7 @@ def _page(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work
 
 
 def _proves(batch: Batch, work: Work, envelope: Envelope) -> bool:
-    """What is dropped, a gap, of no named lane, or older than the channel's last allow: delivered, and proves nothing."""
+    """A page that was dropped, is a gap, names no lane, or is older than the channel's last allow proves nothing."""
     if envelope.thread_ts is None:
         return False
     since = batch.allowed.since(envelope.channel or "", work.header.connection)
