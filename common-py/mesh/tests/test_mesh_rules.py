@@ -310,7 +310,7 @@ def texts(store: Store) -> dict[str, str]:
     return {rid: record["text"] for rid, record in live(store).items()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(arrivals(), st.randoms(use_true_random=False))
 def test_any_order_of_records_and_retractions_gives_the_same_live_state(
     models: list[Note | Fence], random: Any

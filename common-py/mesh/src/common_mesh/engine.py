@@ -40,7 +40,7 @@ class MeshEngine:
         self._executor: ThreadPoolExecutor | None = None
         self._client = httpx.Client(
             base_url=_checked(base_url),
-            transport=transport or DeadlineTransport(self._policy.in_flight + 26, ssl_context),
+            transport=transport or DeadlineTransport(self._policy.in_flight + 20, ssl_context),
             trust_env=False,
             follow_redirects=False,
             headers={"User-Agent": "common-mesh"},

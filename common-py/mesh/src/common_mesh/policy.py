@@ -11,7 +11,7 @@ class Policy:
     """Records in a batch."""
     max_bytes: int = 4_000_000
     """Bytes of a batch before compression; a larger record travels alone."""
-    in_flight: int = 6
+    in_flight: int = 12
     """Batches on the way at once, for the whole engine; a send that fits one batch uses no other thread."""
     deadline: float = 30.0
     """A batch, from its first attempt to the last byte of its answer, retries and halves included."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -16,7 +16,7 @@ from common_mesh.reference.store import Busy, Store
 from common_mesh.server.metrics import Metrics
 from common_mesh.server.page import CONTENT_SECURITY_POLICY, PAGE
 
-MAX_WAITING = 16
+MAX_WAITING = 48
 """Batches that may wait for the writer; the next one is told to come back."""
 
 UPKEEP_SECONDS = 1.0
@@ -55,7 +55,8 @@ class MeshServer:
     async def _keep_up(self) -> None:
         while True:
             await asyncio.sleep(UPKEEP_SECONDS)
-            await asyncio.get_running_loop().run_in_executor(self._writer, self._store.upkeep)
+            with suppress(Busy):  # the next round will do
+                await asyncio.get_running_loop().run_in_executor(self._writer, self._store.upkeep)
 
     async def _page(self, _: Request) -> Response:
         return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
@@ -75,16 +76,18 @@ class MeshServer:
         received = 0
         reply = self._wire.refusal(asked)
         if reply is None:
-            body = await self._body(request)
-            if body is None:
-                reply = self._wire.too_large()
-            else:
-                received = len(body)
-                reply = await self._answer(asked._replace(body=body))
+            try:
+                body = await self._body(request)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads it
+            received = len(body)
+            reply = await self._answer(asked._replace(body=body))
         self._metrics.count(reply, received)
         return Response(reply.body, reply.status, reply.headers)
 
     async def _answer(self, asked: Asked) -> Reply:
+        if len(asked.body) > self._wire.caps.bytes:
+            return self._wire.too_large()
         if asked.method != "POST":
             return await run_in_threadpool(self._wire.answer, asked)
         if self._waiting >= MAX_WAITING:
@@ -95,14 +98,14 @@ class MeshServer:
         finally:
             self._waiting -= 1
 
-    async def _body(self, request: Request) -> bytes | None:
-        """The body, None if it outgrows the cap: counted as it comes, whatever its length was said to be."""
+    async def _body(self, request: Request) -> bytes:
+        """The body, one byte over the cap at most: counted as it comes, whatever its length was said to be."""
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > self._wire.caps.bytes:
-                return None
-        return bytes(body)
+                break
+        return bytes(body[: self._wire.caps.bytes + 1])
 
 
 def _asked(request: Request) -> Asked:
