@@ -19,6 +19,7 @@ class SimulatorOptions:
     page_limit: int | None = None
     concurrency: int | None = None
     duplicate_rate: float | None = None
+    stray: int | None = None
 
     def arguments(self) -> list[str]:
         """As a command line: `--seed 7 --retry-scale 0.1`."""

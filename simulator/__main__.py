@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workspace", type=Path, help="a Slack export folder, instead of a generated workspace")
     parser.add_argument("--retry-scale", type=float, default=0.01)
     parser.add_argument("--duplicate-rate", type=float, default=0.0)
+    parser.add_argument("--stray", type=_all_or_count, default=0, help="channels posted though not asked for, -1: all")
     parser.add_argument("--workflow-messages", default=MESSAGES)
     parser.add_argument("--workflow-channels", default=CHANNELS)
     parser.add_argument("--workflow-users", default=USERS)
@@ -56,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
 def _config(options: argparse.Namespace) -> SimulatorConfig:
     key = sys.stdin.read() if options.public_key == "-" else Path(options.public_key).read_text()
     names = ("project_id", "webhooks", "connections", "channels", "messages", "seed", "anchor", "workspace",
-             "retry_scale", "page_limit", "concurrency", "duplicate_rate", "workflow_messages", "workflow_channels",
-             "workflow_users")  # fmt: skip
+             "retry_scale", "page_limit", "concurrency", "duplicate_rate", "stray",
+             "workflow_messages", "workflow_channels", "workflow_users")  # fmt: skip
     secret = SecretStr(_first_secret(options.webhook_secret_env))
     given = {name: getattr(options, name) for name in names}
     return SimulatorConfig(public_key=key, webhook_secret=secret, **given)
@@ -72,6 +73,13 @@ def _positive(value: str) -> int:
     number = int(value)
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _all_or_count(value: str) -> int:
+    number = int(value)
+    if number < -1:
+        raise argparse.ArgumentTypeError("must be 0 or more, or -1 for all")
     return number
 
 

@@ -4,6 +4,9 @@ connect / schedule ─▶ channels ─▶ conversations.list, page by page ─�
                    └▶ users    ─▶ users.list, page by page         ─▶ callback
 trigger ─▶ messages ─▶ for each channel: conversations.history ─▶ callback
                          └▶ for each parent in it: conversations.replies ─▶ callback
+
+A careless build of the third, as a gate must expect it, also posts the history of channels that it was not asked for
+(`SimulatorConfig.stray`).
 """
 
 import asyncio
@@ -99,18 +102,31 @@ class Engine:
         async with Fan(self.spawn) as branch:
             for channel in channels:
                 branch.start(self._channel(run, str(channel)))
+            for channel in self._strays(workspace, channels):
+                branch.start(self._stray(run, channel))
+
+    def _strays(self, workspace: Workspace, asked: list[object]) -> list[str]:
+        """The first channels by id that were not asked for, as many as configured; the same for the same trigger."""
+        others = sorted(set(workspace.channels).difference(map(str, asked)))
+        return others if self._config.stray < 0 else others[: self._config.stray]
 
     async def _channel(self, run: Run, channel: str) -> None:
         async with Fan(self.spawn) as branch:
             if thread := str(run.trigger.get("thread_ts") or ""):
                 await self._thread(branch, run, channel, thread)
                 return
-            args = {"channel": channel, "oldest": run.text("oldest"), **run.bounds()}
-            async for cursor, page in self._pages(run.workspace, "conversations.history", args):
-                await self._post(branch, run.callback(channel, "", cursor, page))
-                if run.trigger.get("replies"):
-                    for parent in parents(page):
-                        branch.start(self._thread_alone(run, channel, parent))
+            await self._history(branch, run, channel, replies=bool(run.trigger.get("replies")))
+
+    async def _stray(self, run: Run, channel: str) -> None:
+        async with Fan(self.spawn) as branch:
+            await self._history(branch, run, channel, replies=False)
+
+    async def _history(self, branch: Fan, run: Run, channel: str, *, replies: bool) -> None:
+        args = {"channel": channel, "oldest": run.text("oldest"), **run.bounds()}
+        async for cursor, page in self._pages(run.workspace, "conversations.history", args):
+            await self._post(branch, run.callback(channel, "", cursor, page))
+            for parent in parents(page) if replies else ():
+                branch.start(self._thread_alone(run, channel, parent))
 
     async def _thread_alone(self, run: Run, channel: str, parent: str) -> None:
         async with Fan(self.spawn) as branch:
