@@ -44,7 +44,9 @@ def _stop(state_dir: Path, pid: int) -> None:
         if holder(state_dir) == pid:
             _say(f"process {pid} does not listen; it is killed, and its children with it")
             os.kill(pid, signal.SIGKILL)
-            time.sleep(0.5)
+        while time.monotonic() - begun < PATIENCE:  # the lock was let go: now the process itself, until it is gone
+            os.kill(pid, 0)
+            time.sleep(0.02)
     _say(f"stopped, in {time.monotonic() - begun:.1f} s")
 
 

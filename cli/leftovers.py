@@ -1,4 +1,7 @@
-"""Finds every process of a stack, however deep, by the mark in its environment."""
+"""Finds every process of a stack, however deep, by the mark in its environment.
+
+Valkey writes over its environment; it is known by its program and by its working directory, which is ours.
+"""
 
 import os
 import signal
@@ -6,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from cli.embedded import server_binary
 from settings import STACK_MARK
 
 PROC = Path("/proc")
@@ -14,7 +18,7 @@ PROC = Path("/proc")
 def find(state_dir: Path) -> list[int]:
     """The living processes that were started for this state directory, the caller aside. Linux only, else none."""
     mark = f"{STACK_MARK}={state_dir}".encode()
-    return [pid for pid in _pids() if pid != os.getpid() and mark in _environ(pid)]
+    return [pid for pid in _pids() if pid != os.getpid() and (mark in _environ(pid) or _is_server(pid, state_dir))]
 
 
 def end(state_dir: Path, timeout: float = 2) -> list[int]:
@@ -37,3 +41,11 @@ def _environ(pid: int) -> list[bytes]:
         return (PROC / str(pid) / "environ").read_bytes().split(b"\0")  # empty for a process that has ended
     except OSError:  # gone, or somebody else's
         return []
+
+
+def _is_server(pid: int, state_dir: Path) -> bool:
+    try:
+        program, directory = (PROC / str(pid) / "exe").readlink(), (PROC / str(pid) / "cwd").readlink()
+    except OSError:
+        return False
+    return program == server_binary() and directory.is_relative_to(state_dir)

@@ -10,7 +10,7 @@ from cli.dev_secrets import DevSecrets
 from cli.embedded import answers_ping, server_command
 from cli.options import StackOptions
 from cli.ports import HOST
-from cli.ready import answers_http, consumers
+from cli.ready import answers_http, listens
 from cli.spawn import ROOT
 from cli.stand_ins import PROJECT, World
 from settings import PREFIX
@@ -118,10 +118,17 @@ def _workers(world: World, options: StackOptions) -> list[Program]:
     told = base_environment() | dict(world.environment)
     pool = ("--pool", "prefork", "--concurrency", str(options.concurrency))
     run = (*CELERY, "worker", *pool, "--without-gossip", "--without-mingle", "-l", "WARNING")
-    # Of a broker that is not ours we do not know how to ask who listens.
-    listening = (lambda: consumers(world.urls["broker"]) >= options.workers) if "broker" in world.played else None
     names = [f"worker-{number}" for number in range(1, options.workers + 1)]
-    return [Program(name, "worker", (*run, "-n", f"{name}@sluice"), told, ready=listening) for name in names]
+    return [Program(name, "worker", (*run, "-n", _node(name)), told, ready=_listening(world, name)) for name in names]
+
+
+def _node(name: str) -> str:
+    return f"{name}@sluice"
+
+
+def _listening(world: World, name: str) -> Callable[[], bool] | None:
+    """None for a broker that is not ours: we do not know how to ask it who listens."""
+    return (lambda: listens(world.urls["broker"], _node(name))) if "broker" in world.played else None
 
 
 def _flower(world: World, secrets: DevSecrets) -> Program:

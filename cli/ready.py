@@ -18,10 +18,12 @@ def answers_http(url: str, path: str = "/healthz") -> bool:
         connection.close()
 
 
-def consumers(broker_url: str) -> int:
-    """How many Celery workers wait for tasks at a Redis broker: a worker that consumes blocks in BRPOP."""
+def listens(broker_url: str, worker: str) -> bool:
+    """Whether a Celery worker (`worker-1@sluice`) has bound its control queue at a Redis broker, the last step of its
+    start but one; its children are forked by then. After a crash the binding of the one before still stands.
+    """
     try:
         with redis.Redis.from_url(broker_url, socket_timeout=2, decode_responses=True) as client:
-            return sum(row.get("cmd") == "brpop" for row in client.client_list())
+            return any(worker in str(bound) for bound in client.smembers("_kombu.binding.celery.pidbox"))
     except redis.RedisError:
-        return 0
+        return False

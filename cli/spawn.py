@@ -43,6 +43,7 @@ def _start(command: list[str], env: Mapping[str, str] | None, cwd: Path, log: Pa
             stdout=descriptor,
             stderr=descriptor,
             start_new_session=True,
+            umask=0o077,  # what a process keeps is its owner's alone
         )
     finally:
         os.close(descriptor)

@@ -47,8 +47,9 @@ class Supervisor:
 
     def __init__(self, state_dir: Path, programs: Iterable[Program], *, restart_crashed: bool = True) -> None:
         self.state_dir = state_dir.resolve()
+        self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.logs = self.state_dir / "logs"
-        self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, exist_ok=True)
         self.on_change: Callable[[], None] = lambda: None
         marked = [replace(p, env={**p.env, STACK_MARK: str(self.state_dir)}) for p in programs]
         self._children = {p.name: Child(p, self.log(p.name), restart=restart_crashed) for p in marked}

@@ -4,6 +4,7 @@ import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cli.exits import Exit
@@ -32,14 +33,19 @@ def run(args: argparse.Namespace) -> int:
     if unknown := sorted(set(args.steps) - set(STEPS)):
         print(f"sluice test: there is no step {unknown[0]!r}; there are {', '.join(STEPS)}.", file=sys.stderr)
         return Exit.USAGE
-    outcomes = [_step(name) for name in args.steps or STEPS]
+    return Exit.DONE if run_all({name: STEPS[name] for name in args.steps or STEPS}) else Exit.FAILED
+
+
+def run_all(steps: Mapping[str, Sequence[str]]) -> bool:
+    """Run every step, print one line each, and tell whether all passed."""
+    outcomes = [_run(name, command) for name, command in steps.items()]
     print("\n" + "\n".join(line for _, line in outcomes))
-    return Exit.DONE if all(passed for passed, _ in outcomes) else Exit.FAILED
+    return all(passed for passed, _ in outcomes)
 
 
-def _step(name: str) -> tuple[bool, str]:
-    print(f"── {name}: {' '.join(STEPS[name][-3:])}", flush=True)
+def _run(name: str, command: Sequence[str]) -> tuple[bool, str]:
+    print(f"── {name}", flush=True)
     begun = time.monotonic()
     # Without the user's settings: a check must not reach anybody's Paragon or store.
-    passed = subprocess.run(STEPS[name], cwd=ROOT, env=base_environment(), check=False).returncode == 0
+    passed = subprocess.run(command, cwd=ROOT, env=base_environment(), check=False).returncode == 0
     return passed, f"{'ok  ' if passed else 'FAIL'} {name:<8} {time.monotonic() - begun:6.1f} s"

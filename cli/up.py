@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Until Ctrl-C or SIGTERM; with `--detach` until the story's end. 4 if it runs already."""
     state_dir = args.state.resolve()
+    os.umask(0o077)
     if args.detach:
         return _detached(args, state_dir)
     voice = Voice() if args.voice is None else Piped(args.voice)
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _detached(args: argparse.Namespace, state_dir: Path) -> int:
     logs = state_dir / "logs"
-    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True)
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "cli", "up", "--state", str(state_dir), "--workers", str(args.workers)]
     command += ["--voice", str(writing), *(["--no-story"] if args.no_story else [])]
