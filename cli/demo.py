@@ -45,10 +45,7 @@ def run(args: argparse.Namespace) -> int:
         except (StartFailed, StalledError) as error:
             print(f"sluice: {error}", file=sys.stderr)
             return Exit.FAILED
-    shown = {**asdict(account), "seconds": round(seconds, 1)}
-    if not shown["problems"]:
-        del shown["problems"]
-    print(json.dumps(shown) if args.json else _table(shown))
+    print(_json(account, seconds) if args.json else _table(account, seconds))
     return Exit.DONE if account.balanced else Exit.FAILED
 
 
@@ -60,6 +57,7 @@ def _pass(args: argparse.Namespace, state: Path) -> tuple[balance.Account, float
         messages=args.messages,
         seed=args.seed,
         workspace=args.workspace.resolve() if args.workspace else None,
+        stray=-1,  # pages of all channels that were not asked for: without them the gate would have nothing to stop
     )
     with Stack(state, StackOptions(simulator=simulator)) as stack:
         stack.start(progress=_say)
@@ -80,7 +78,9 @@ def account_for(
     lists = {player.org: set(_list(walk, player)) for player in everybody}
     account = balance.settle(walk, everybody, lists)
     words = leaks.canaries(walk, everybody, lists, workspace)
-    account.leaked = leaks.found(words, walk, everybody, directories)
+    seen = leaks.sightings(words, walk, everybody, directories)
+    account.leaked = len(set().union(*seen.values()))
+    account.problems += [f"words of a channel that is not allowed are in {place}" for place in seen]
     return account
 
 
@@ -102,5 +102,18 @@ def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def _table(shown: dict[str, object]) -> str:
-    return "\n".join(f"{name:<10} {value}" for name, value in shown.items())
+def _json(account: balance.Account, seconds: float) -> str:
+    shown = {**asdict(account), "seconds": round(seconds, 1)}
+    return json.dumps({name: value for name, value in shown.items() if name != "problems" or value})
+
+
+def _table(account: balance.Account, seconds: float) -> str:
+    """The account for people, one number a line."""
+    rows = [("windows asked for", account.asked), ("message records received", account.received)]
+    rows += [(f"  dropped: {reason.replace('_', ' ')}", number) for reason, number in account.dropped.items()]
+    rows += [("  delivered", account.delivered), ("  dead letters", account.dead), ("in the mesh", account.in_mesh)]
+    rows += [(name, getattr(account, name)) for name in ("lost", "twice", "leaked")]
+    wide = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{wide}} {number:>8}" for name, number in rows]
+    lines += [f"problem: {problem}" for problem in account.problems]
+    return "\n".join([*lines, f"{'balanced' if account.balanced else 'NOT balanced'} in {seconds:.1f} s"])

@@ -1,13 +1,19 @@
 """Looks for what must be nowhere: canaries of channels that are not allowed, in every file and every answer."""
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
+
+import zstandard
 
 from cli.walk import Player, Walk
 
 _SHORTEST_SNIPPET = 16
+_MOST_COMPRESSED = 16 * 1024 * 1024
 
 
 def canaries(walk: Walk, everybody: list[Player], lists: Mapping[str, set[str]], workspace: Path | None) -> set[bytes]:
@@ -45,23 +51,61 @@ def _snippets(export: Path, allowed: set[str]) -> Iterator[bytes]:
             yield text.encode()
 
 
-def found(words: set[bytes], walk: Walk, everybody: list[Player], directories: Iterable[Path]) -> int:
-    """How many of the words appear anywhere: files that the run wrote, the mesh, metrics, dead letters."""
-    if not words:
-        return 0
-    seen = {word for blob in _blobs(walk, everybody, directories) for word in words if word in blob}
-    return len(seen)
+def sightings(
+    words: set[bytes], walk: Walk, everybody: list[Player], directories: Iterable[Path]
+) -> dict[str, set[bytes]]:
+    """Place → the words that appear there: files that the run wrote, the mesh, metrics, dead letters.
+
+    A file's place is its path. What lies compressed is looked into as well.
+    """
+    return _search(words, chain(_files(directories), _answers(walk, everybody)))
 
 
-def _blobs(walk: Walk, everybody: list[Player], directories: Iterable[Path]) -> Iterator[bytes]:
+def in_files(words: set[bytes], directories: Iterable[Path]) -> dict[str, set[bytes]]:
+    """The same for files alone, when everything has stopped."""
+    return _search(words, _files(directories))
+
+
+def _search(words: set[bytes], blobs: Iterable[tuple[str, bytes]]) -> dict[str, set[bytes]]:
+    seen: dict[str, set[bytes]] = {}
+    for place, blob in blobs:
+        if here := {word for layer in _layers(blob) for word in words if word in layer}:
+            seen[place] = seen.get(place, set()) | here
+    return seen
+
+
+def _files(directories: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     for directory in directories:
-        for path in directory.rglob("*"):
-            if path.is_file():
-                yield path.read_bytes()
-    yield walk.api.get("/metrics").content
-    yield walk.api.get("/v1/dead-letters", params={"limit": 10_000}).content
+        for path in sorted(directory.rglob("*")):
+            with suppress(FileNotFoundError):  # a journal or a temporary file may go while we look
+                if path.is_file():
+                    yield str(path), path.read_bytes()
+
+
+def _answers(walk: Walk, everybody: list[Player]) -> Iterator[tuple[str, bytes]]:
+    yield "/metrics", walk.api.get("/metrics").content
+    yield "/v1/dead-letters", walk.api.get("/v1/dead-letters", params={"limit": 10_000}).content
     for player in everybody:
         for model in ("message", "user", "allowed_slack_channel"):
             route = f"/v1/{quote(player.org, safe='')}/slack/{model}/records"
             for record in walk.pages(route, "records", all="true"):
-                yield json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass")
+                yield route, json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def _layers(blob: bytes) -> Iterator[bytes]:
+    """The bytes, and whatever in them is compressed with zstd or gzip: an entry that was not sealed would be."""
+    yield blob
+    for magic, inflate in ((b"\x28\xb5\x2f\xfd", _zstd), (b"\x1f\x8b\x08", _gzip)):
+        at = blob.find(magic)
+        while at >= 0:
+            with suppress(zstandard.ZstdError, zlib.error):
+                yield inflate(blob[at : at + _MOST_COMPRESSED])
+            at = blob.find(magic, at + 1)
+
+
+def _zstd(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+
+
+def _gzip(data: bytes) -> bytes:
+    return zlib.decompressobj(31).decompress(data)
