@@ -22,7 +22,7 @@ INTAKE_TIMEOUT_SECONDS = 2.0
 Reply = Any  # What a command answers: bytes, int, None, or lists of these.
 _AWAY = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ReadOnlyError)
 # Refusals that mean "not now": full, cannot write its log, still loading, script running, no replica.
-_NOT_NOW = ("OOM", "MISCONF", "LOADING", "BUSY", "READONLY", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN")
+_NOT_NOW = {"OOM", "MISCONF", "LOADING", "BUSY", "READONLY", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN"}
 
 
 def connect(url: str, *, timeout: float = TIMEOUT_SECONDS) -> redis.Redis:
@@ -55,12 +55,16 @@ def unavailable(error: BaseException) -> Unavailable | None:
     """The store's outage that `error` tells of, or None where it is a bug of ours."""
     if isinstance(error, _AWAY):
         return Unavailable("store away", retry_after=2.0)
-    if isinstance(error, redis.ResponseError) and str(error).startswith(_NOT_NOW):
-        return Unavailable("store refuses writes", retry_after=5.0)
-    # A script that meets a full store says so in the middle of its own error line.
-    if isinstance(error, redis.ResponseError) and ("OOM command" in str(error) or "MISCONF" in str(error)):
+    if isinstance(error, redis.ResponseError) and _code(error) in _NOT_NOW:
         return Unavailable("store refuses writes", retry_after=5.0)
     return None
+
+
+def _code(error: redis.ResponseError) -> str:
+    """The server's first word. redis-py takes it off the text of the errors that it has a class for, and puts the
+    command before the text of those that a pipeline raises."""
+    said = str(error).rpartition(" caused error: ")[2]
+    return str(getattr(error, "status_code", None) or said.partition(" ")[0])
 
 
 @contextmanager
