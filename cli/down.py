@@ -44,9 +44,8 @@ def _stop(state_dir: Path, pid: int) -> None:
         if holder(state_dir) == pid:
             _say(f"process {pid} does not listen; it is killed, and its children with it")
             os.kill(pid, signal.SIGKILL)
-        while time.monotonic() - begun < PATIENCE:  # the lock was let go: now the process itself, until it is gone
-            os.kill(pid, 0)
-            time.sleep(0.02)
+        while not leftovers.has_ended(pid) and time.monotonic() - begun < PATIENCE:
+            time.sleep(0.02)  # the lock was let go, the process itself has yet to end
     _say(f"stopped, in {time.monotonic() - begun:.1f} s")
 
 

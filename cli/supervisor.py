@@ -77,11 +77,11 @@ class Supervisor:
                 self._await([child], begun, timeout, progress)
         self._await([child for child in chosen if not child.program.needed_first], begun, timeout, progress)
 
-    def stop(self, names: Iterable[str] | None = None) -> None:
+    def stop(self, names: Iterable[str] | None = None, *, progress: Callable[[str], None] = _quiet) -> None:
         """Stop them (default: all, and then nothing of this stack is left) in STOP_ORDER, within 15 seconds."""
         chosen = self._chosen(names)
         for role in [*STOP_ORDER, *{child.program.role for child in chosen} - set(STOP_ORDER)]:
-            self._stop_together([child for child in chosen if child.program.role == role])
+            self._stop_together([child for child in chosen if child.program.role == role], progress)
         if names is None:
             self._closed.set()
             if self._watcher is not None:
@@ -154,13 +154,17 @@ class Supervisor:
         with self._lock:
             return child.seen(answers=answers)
 
-    def _stop_together(self, children: list[Child]) -> None:
+    def _stop_together(self, children: list[Child], progress: Callable[[str], None]) -> None:
+        begun = time.monotonic()
+        stopping = [child for child in children if child.wanted]
         with self._lock:
             for child in children:
                 child.ask_to_stop()
-        deadline = time.monotonic() + max((child.program.grace for child in children), default=0)
-        while any(child.alive for child in children) and time.monotonic() < deadline:
+        grace = max((child.program.grace for child in children), default=0)
+        while any(child.alive for child in children) and time.monotonic() - begun < grace:
             time.sleep(0.01)
+        for child in stopping:
+            progress(f"{child.name} {'is killed' if child.alive else 'has stopped'} ({time.monotonic() - begun:.1f} s)")
         with self._lock:
             for child in children:
                 child.finish()

@@ -172,7 +172,7 @@ class Up:
         self.voice.say("stopping …")
         begun = time.monotonic()
         self.stack.on_change = lambda: None
-        self.stack.stop()
+        self.stack.stop(progress=self.voice.say)
         forget_status(self.stack.state_dir)
         self.voice.say(f"stopped, in {time.monotonic() - begun:.1f} s; the data stays in {self.stack.state_dir}")
 

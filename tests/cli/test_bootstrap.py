@@ -134,3 +134,48 @@ def test_without_a_python_there_is_a_sentence(checkout: Checkout, tmp_path: Path
     )  # fmt: skip
     assert run.returncode == 1
     assert "Python 3.11 or later is needed" in run.stderr
+
+
+SYSTEM_PYTHON = """#!/bin/sh
+case "$*" in
+    *"import ensurepip"*) [ -e "{flag}" ] ;;
+    *_base_executable*) echo "$0" ;;
+    *"%d.%d-venv"*) echo python3.11-venv ;;
+    "-m venv"*) mv .ready .venv ;;
+esac
+"""
+
+
+@pytest.fixture
+def bare(checkout: Checkout) -> Path:
+    """A Debian whose Python lacks ensurepip, with a pretended apt-get; the folder of its tools."""
+    (checkout.root / ".venv").rename(checkout.root / ".ready")
+    tools, flag = checkout.root / "tools", checkout.root / "ensurepip"
+    tools.mkdir()
+    programs = {"python3": SYSTEM_PYTHON.format(flag=flag), "id": "#!/bin/sh\necho ${PRETENDED_ID:-0}\n"}
+    programs["apt-get"] = f'#!/bin/sh\necho "$*" >>"{tools}/apt"\n[ "$1" = update ] || : >"{flag}"\n'
+    for name, text in programs.items():
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    return tools
+
+
+def start_on_bare(checkout: Checkout, tools: Path, user: int) -> "subprocess.CompletedProcess[str]":
+    env = {"PATH": f"{tools}:{os.environ['PATH']}", "PRETENDED_ID": str(user)}
+    command = ["sh", str(checkout.root / "sluice"), "up"]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_root_on_a_bare_debian_gets_python3_venv(checkout: Checkout, bare: Path) -> None:
+    run = start_on_bare(checkout, bare, user=0)
+    assert run.returncode == 0, run.stderr
+    assert "install -y --no-install-recommends python3-venv python3.11-venv" in (bare / "apt").read_text()
+    assert "making a virtual environment" in run.stderr
+    assert "[up]" in run.stdout
+
+
+def test_anybody_else_is_told_what_root_must_do(checkout: Checkout, bare: Path) -> None:
+    run = start_on_bare(checkout, bare, user=1000)
+    assert run.returncode == 1
+    assert "as root: apt-get install python3-venv" in run.stderr
+    assert not (bare / "apt").exists()
