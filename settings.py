@@ -206,8 +206,8 @@ class Settings(BaseSettings):
 
 PARAGON = tuple(field for field in Settings.model_fields if field.startswith("paragon_"))
 PARAGON_NEEDS = (
-    *("paragon_project_id", "paragon_signing_key"),
-    *("paragon_workflow_messages", "paragon_workflow_channels", "paragon_workflow_users"),
+    # The directory workflows may start by themselves in Paragon, on connect and daily: their ids are optional.
+    *("paragon_project_id", "paragon_signing_key", "paragon_workflow_messages"),
     *("public_url", "webhook_secrets"),
 )
 MESH = ("mesh_url", "mesh_token")
