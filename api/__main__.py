@@ -16,7 +16,7 @@ from pipeline.errors import Unavailable
 from pipeline.paragon.run_tokens import RunTokens
 from pipeline.paragon.token import UserTokens
 from pipeline.store import durability
-from pipeline.store.client import connect, connect_async
+from pipeline.store.client import INTAKE_TIMEOUT_SECONDS, connect, connect_async
 from pipeline.store.intake import Intake
 from pipeline.store.keys import Shards
 from pipeline.store.vault import Vault
@@ -27,7 +27,9 @@ _GRACE_SECONDS = 20
 
 def build(settings: Settings) -> FastAPI:
     """The application as these settings want it."""
-    client, shards, vault = connect(settings.store_url), Shards(settings.shards), Vault(settings.vault_keys)
+    # As short a patience as the intake's: a store that hangs is a 503 within two seconds on every route.
+    client = connect(settings.store_url, timeout=INTAKE_TIMEOUT_SECONDS)
+    shards, vault = Shards(settings.shards), Vault(settings.vault_keys)
     durability.check(client, settings.shards, asserted=settings.store_durability == "asserted")
     bell = Bell(make_sender(settings.broker_url))
     appender = connect_async(settings.store_url)
@@ -40,6 +42,7 @@ def build(settings: Settings) -> FastAPI:
         core_tokens=settings.core_tokens,
         overdue_us=int(settings.overdue_seconds * 1e6),
         ring=bell,
+        rings=bell.counts,
         now_us=lambda: time.time_ns() // 1000,
     )
     verifier = Verifier(
@@ -52,6 +55,7 @@ def build(settings: Settings) -> FastAPI:
         await intake.close()
         await appender.aclose()
         bell.close()
+        client.close()
 
     return create_app(services, verifier, intake, body_limit=settings.body_limit_bytes, on_close=close)
 

@@ -1,30 +1,49 @@
-"""Core routes of a connection: register, look, disconnect, Connect token, metadata."""
+"""Core routes of a connection: register, look, disconnect, Connect token, metadata, channels."""
 
+import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Path
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Depends, Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.access import Known, Organisation, Scope
+from api.access import Known, Organisation, Scope, core_router, decoded, not_found
+from api.answers import problems
 from api.problems import Problem
 from api.services import Services
+from api.shown import (
+    ChannelShown,
+    ChannelsShown,
+    ConnectionShown,
+    ConnectToken,
+    DirectoryShown,
+    Meta,
+    Queued,
+    Receipt,
+    Registered,
+)
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected
+from pipeline.store.client import ask_all
 from pipeline.store.connections import Registration
+from pipeline.store.ledger import Run
 
-router = APIRouter(prefix="/v1/orgs/{org}/connections", tags=["connections"])
+PREFIX = "/v1/orgs/{org}/connections"
 OURS = ("userid", "allowListedChannels")
+_SLACK_SAYS_NO = "slack_refused"
+router = core_router("connections", PREFIX)
 
 
 def connection_name(
-    org: Organisation, user: Annotated[str, Path(description="Paragon user id; percent-encoded")]
+    org: Organisation,
+    user: Annotated[str, Path(description="Paragon user id, percent-encoded.", examples=["rob@example.com"])],
 ) -> str:
     """`<user>/<org>` of the path."""
+    name = f"{decoded(user)}/{org}"
     try:
-        split_connection(f"{user}/{org}")
+        split_connection(name)
     except Rejected:
         raise Problem(422, "bad-connection", "Not a connection", "User and organisation must be printable.") from None
-    return f"{user}/{org}"
+    return name
 
 
 Connection = Annotated[str, Depends(connection_name)]
@@ -34,7 +53,7 @@ def live(known: Services, connection: str) -> Registration:
     """The registration, or 404."""
     found = known.connections.get(connection)
     if found is None or not found.live:
-        raise Problem(404, "not-found", "Not found", "Nothing of that name for this token.")
+        raise not_found()
     return found
 
 
@@ -43,105 +62,119 @@ class Who(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     team: str | None = Field(None, pattern=r"^[TE][A-Z0-9]{2,20}$", examples=["T0534672TWT"])
-    name: str | None = Field(None, max_length=200)
-    real_name: str | None = Field(None, max_length=200)
-    email: str | None = Field(None, max_length=320)
-    tz: str | None = Field(None, max_length=64)
+    name: str | None = Field(None, max_length=200, examples=["rob"])
+    real_name: str | None = Field(None, max_length=200, examples=["Rob Root"])
+    email: str | None = Field(None, max_length=320, examples=["rob@example.com"])
+    tz: str | None = Field(None, max_length=64, examples=["Europe/Berlin"])
 
 
-class Shown(BaseModel):
-    """A connection as the API shows it; times in microseconds, UTC."""
-
-    connection: str
-    team: str | None
-    generation: int
-    list_version: int
-    registered_at: int
-    directory: dict[str, int | None]
-    metadata_at: int | None
-    receipt: str | None = None
+def _whole_numbers(meta: dict[str, Any]) -> dict[str, Any]:
+    """Refuse NaN and infinities: Python reads them, JSON has none, and Paragon would refuse them for ever."""
+    json.dumps(meta, allow_nan=False)
+    return meta
 
 
-def _shown(found: Registration, receipt: str | None = None) -> Shown:
-    return Shown(
-        connection=found.connection,
-        team=found.team,
-        generation=found.generation,
-        list_version=found.list_version,
-        registered_at=found.registered_at,
-        directory={"channels_complete_at": found.channels_complete_at, "users_complete_at": found.users_complete_at},
-        metadata_at=found.metadata_at,
-        receipt=receipt,
-    )
-
-
-@router.post("/{user:path}/token")
-def mint_token(connection: Connection, known: Known) -> dict[str, str]:
-    """A Paragon User Token for the Connect page; valid for an hour."""
+@router.post("/{user:path}/token", responses=problems(404, 422))
+def mint_token(connection: Connection, known: Known) -> ConnectToken:
+    """A Paragon User Token for the Connect page."""
     live(known, connection)
-    return {"token": known.user_tokens.token(connection)}
+    return ConnectToken(token=known.user_tokens.token(connection))
 
 
-@router.patch("/{user:path}/metadata", status_code=202)
-def enrich_metadata(connection: Connection, known: Known, meta: Annotated[dict[str, Any], Body()]) -> dict[str, str]:
+@router.patch("/{user:path}/metadata", status_code=202, responses=problems(404, 413, 422))
+def enrich_metadata(
+    connection: Connection, known: Known, meta: Annotated[Meta, AfterValidator(_whole_numbers)]
+) -> Queued:
     """Add to the Paragon user's metadata: kept at once, sent by the workers. Our own two keys are refused."""
     live(known, connection)
     if taken := [key for key in OURS if key in meta]:
         raise Problem(422, "reserved-key", "Reserved metadata key", f"Sluice itself keeps {' and '.join(taken)}.")
-    known.connections.set_metadata(connection, meta)
+    try:
+        known.connections.set_metadata(connection, meta)
+    except Rejected:
+        raise not_found() from None
     known.schedule.sooner(known.shards.of(connection), "patch", connection, known.now_us())
-    return {"state": "queued"}
+    return Queued()
 
 
-@router.get("/{user:path}/channels")
-def list_channels(connection: Connection, known: Known) -> dict[str, Any]:
+@router.get("/{user:path}/channels", responses=problems(404, 422))
+def list_channels(connection: Connection, known: Known) -> ChannelsShown:
     """Every channel that the connection can read, with what the picker shows of it."""
     found, org = live(known, connection), split_connection(connection)[1]
     allowed = set(known.allowlists.own(connection, found.team))
-    shown = (
-        "channel",
-        "name",
-        "is_private",
-        "is_shared",
-        "is_ext_shared",
-        "is_archived",
-        "is_im",
-        "is_mpim",
-        "members",
-    )
-    rows = [
-        {field: getattr(channel, field) for field in shown} | {"allowed": channel.channel in allowed}
-        for channel in known.directory.channels(org, found.team or "")
-    ]
-    rows.sort(key=lambda row: (row["name"] or "", row["channel"]))
-    return {"complete": found.channels_complete_at is not None, "channels": rows}
+    rows = [ChannelShown.model_validate(channel) for channel in known.directory.channels(org, found.team or "")]
+    for row in rows:
+        row.allowed = row.channel in allowed
+    rows.sort(key=lambda row: (row.name or "", row.channel))
+    return ChannelsShown(complete=found.channels_complete_at is not None, channels=rows)
 
 
-@router.put("/{user:path}")
-def register(connection: Connection, known: Known, held: Scope, who: Who | None = None) -> Shown:
-    """Register a connection, or update it; before Slack is connected, or its callbacks are refused (403)."""
-    said = (who or Who.model_construct()).model_dump(exclude_none=True) if who else {}
+@router.put("/{user:path}", responses=problems(404, 409, 413, 422))
+def register(connection: Connection, known: Known, held: Scope, who: Who | None = None) -> Registered:
+    """Register a connection, or update it; before Slack is connected, or its callbacks are refused (403).
+
+    A team, once fixed, stays until the connection is disconnected: another one is a 409.
+    """
+    said = who.model_dump(exclude_none=True) if who else {}
     team = said.pop("team", None)
     try:
         found, receipt = known.connections.register(connection, team=team, who=said, by=held)
     except Rejected as error:
         raise Problem(409, error.reason.replace("_", "-"), "Another team is fixed", "Disconnect first.") from None
     known.ring_for(connection)
-    return _shown(found, receipt)
+    return Registered(**_shown(known, found), receipt=receipt)
 
 
-@router.get("/{user:path}")
-def show(connection: Connection, known: Known) -> Shown:
-    """What is known of a connection."""
-    return _shown(live(known, connection))
+@router.get("/{user:path}", responses=problems(404, 422))
+def show(connection: Connection, known: Known) -> ConnectionShown:
+    """Status, credential and freshness of a connection."""
+    return ConnectionShown(**_shown(known, live(known, connection)))
 
 
-@router.delete("/{user:path}", status_code=202)
-def disconnect(connection: Connection, known: Known, held: Scope) -> dict[str, str]:
+@router.delete("/{user:path}", status_code=202, responses=problems(404, 422))
+def disconnect(connection: Connection, known: Known, held: Scope) -> Receipt:
     """End the connection: its callbacks are refused, what waits is purged, what nobody else allows is retracted."""
     try:
         receipt = known.disconnect(connection, by=held)
     except Rejected:
-        raise Problem(404, "not-found", "Not found", "Nothing of that name for this token.") from None
+        raise not_found() from None
     known.ring_for(connection)
-    return {"receipt": receipt}
+    return Receipt(receipt=receipt)
+
+
+def _shown(known: Services, found: Registration) -> dict[str, Any]:
+    """The fields of `ConnectionShown`."""
+    keys = known.shards.of(found.connection)
+    commands = [("XLEN", keys.stream(found.connection)), ("HEXISTS", keys.parked, found.connection)]
+    waiting, parked = ask_all(known.client, commands)
+    return {
+        "connection": found.connection,
+        "team": found.team,
+        "generation": found.generation,
+        "list_version": found.list_version,
+        "registered_at": found.registered_at,
+        "directory": DirectoryShown(
+            channels_complete_at=found.channels_complete_at, users_complete_at=found.users_complete_at
+        ),
+        "metadata_at": found.metadata_at,
+        "credential": _credential(known.ledger.listing(found.connection, 1)),
+        "covered_until": _covered_until(known, found),
+        "waiting": waiting,
+        "parked": bool(parked),
+    }
+
+
+def _credential(newest: list[Run]) -> str:
+    if not newest or not newest[0].attempt:
+        return "unknown"
+    run = newest[0]
+    if run.state == "blocked":
+        return "refused" if run.reason == _SLACK_SAYS_NO else "unknown"
+    return "accepted" if run.pages or run.state == "covered" else "unknown"
+
+
+def _covered_until(known: Services, found: Registration) -> int | None:
+    coverage = known.ledger.coverage(found.connection)
+    heads = [coverage.get(channel, {}).get("head") for channel in known.allowlists.own(found.connection, found.team)]
+    covered = [head for head in heads if head is not None]
+    return min(covered) if covered and len(covered) == len(heads) else None

@@ -1,36 +1,34 @@
 """Core routes of pulls: ask now, see what was asked and what is covered."""
 
-from typing import Any
-
-from fastapi import APIRouter
-
-from api.access import Known
-from api.connections import Connection, live
+from api.access import Known, core_router
+from api.answers import problems
+from api.connections import PREFIX, Connection, live
 from api.problems import Problem
+from api.shown import ChannelsCovered, Requested, RunsShown
 
-router = APIRouter(prefix="/v1/orgs/{org}/connections", tags=["pulls"])
+router = core_router("pulls", PREFIX)
 
 
-@router.post("/{user:path}/pulls", status_code=202)
-def ask(connection: Connection, known: Known) -> dict[str, Any]:
+@router.post("/{user:path}/pulls", status_code=202, responses=problems(404, 409, 422))
+def ask(connection: Connection, known: Known) -> Requested:
     """Request what the allowed channels lack; what is already asked for is not asked twice."""
     found = live(known, connection)
     if found.team is None or not found.directory_complete:
         detail = "Channels and users of the team have not been read to their end yet."
         raise Problem(409, "no-directory", "The directory is not complete", detail)
     channels = known.allowlists.own(connection, found.team)
-    return {"runs": known.ledger.plan(connection, found.team, channels, known.now_us())}
+    return Requested(runs=known.ledger.plan(connection, found.team, channels, known.now_us()))
 
 
-@router.get("/{user:path}/pulls")
-def show(connection: Connection, known: Known) -> dict[str, Any]:
+@router.get("/{user:path}/pulls", responses=problems(404, 422))
+def show(connection: Connection, known: Known) -> RunsShown:
     """The newest runs: window, state, attempts, pages."""
     live(known, connection)
-    return {"runs": [run.public() for run in known.ledger.listing(connection)]}
+    return RunsShown.model_validate({"runs": [run.public() for run in known.ledger.listing(connection)]})
 
 
-@router.get("/{user:path}/coverage")
-def coverage(connection: Connection, known: Known) -> dict[str, Any]:
+@router.get("/{user:path}/coverage", responses=problems(404, 422))
+def coverage(connection: Connection, known: Known) -> ChannelsCovered:
     """Channel → covered up to (`head`, microseconds), the open run, allowed since."""
     live(known, connection)
-    return {"channels": known.ledger.coverage(connection)}
+    return ChannelsCovered.model_validate({"channels": known.ledger.coverage(connection)})

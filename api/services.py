@@ -1,6 +1,6 @@
 """What the routes work with. Made once by `api.__main__`; tests make their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import redis
@@ -18,7 +18,10 @@ from pipeline.store.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Stores, tokens and the bell. `ring(shard)` asks the workers to drain; it never blocks or fails."""
+    """Stores, tokens and the bell. `ring(shard)` asks the workers to drain; it never blocks or fails.
+
+    `core_tokens` maps scope to the SHA-256 of its token; `rings` counts what became of the rings.
+    """
 
     client: redis.Redis
     shards: Shards
@@ -29,8 +32,9 @@ class Services:
     schedule: Schedule
     disconnect: Disconnect
     user_tokens: UserTokens
-    core_tokens: dict[str, str]
+    core_tokens: Mapping[str, str]
     ring: Callable[[int], None]
+    rings: Mapping[str, int]
     now_us: Callable[[], int]
 
     def ring_for(self, connection: str) -> None:
@@ -44,9 +48,10 @@ def make_services(
     vault: Vault,
     *,
     user_tokens: UserTokens,
-    core_tokens: dict[str, str],
+    core_tokens: Mapping[str, str],
     overdue_us: int,
     ring: Callable[[int], None],
+    rings: Mapping[str, int],
     now_us: Callable[[], int],
 ) -> Services:
     """All services over one client."""
@@ -62,5 +67,6 @@ def make_services(
         user_tokens=user_tokens,
         core_tokens=core_tokens,
         ring=ring,
+        rings=rings,
         now_us=now_us,
     )

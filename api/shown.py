@@ -1,0 +1,216 @@
+"""What the core routes answer. Times are integer microseconds, UTC; ages are seconds; nothing here holds content."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Microseconds = Annotated[int, Field(examples=[1764000000000000])]
+ReceiptId = Annotated[
+    str, Field(description="What `GET /v1/receipts/{receipt}` knows more of.", examples=["0a" + "5e" * 16])
+]
+ChannelId = Annotated[str, Field(examples=["C0123456789"])]
+
+
+class DirectoryShown(BaseModel):
+    """When the team's channels and users were last read to their end; null: never."""
+
+    channels_complete_at: Microseconds | None
+    users_complete_at: Microseconds | None
+
+
+class ConnectionShown(BaseModel):
+    """A connection: what it is, whether its credential works, how fresh its data is."""
+
+    connection: Annotated[str, Field(description="`<user>/<org>`.", examples=["rob@example.com/end10843"])]
+    team: Annotated[str | None, Field(description="The Slack team, fixed at first connect.", examples=["T0534672TWT"])]
+    generation: Annotated[int, Field(description="Rises with each disconnect.", examples=[1])]
+    list_version: Annotated[int, Field(description="The allowlist's ETag.", examples=[3])]
+    registered_at: Microseconds
+    directory: DirectoryShown
+    metadata_at: Annotated[Microseconds | None, Field(description="When Paragon's metadata was last found as wanted.")]
+    credential: Annotated[
+        Literal["unknown", "accepted", "refused"],
+        Field(description="What Paragon and Slack said to the newest pull; `refused`: the user has to reconnect."),
+    ]
+    covered_until: Annotated[
+        Microseconds | None, Field(description="Up to here every allowed channel is covered; null: not all are yet.")
+    ]
+    waiting: Annotated[int, Field(description="Callbacks that wait to be delivered.", examples=[0])]
+    parked: Annotated[bool, Field(description="Whether they wait for the end of somebody's outage.")]
+
+
+class Registered(ConnectionShown):
+    """The connection after it was registered."""
+
+    receipt: ReceiptId
+
+
+class Receipt(BaseModel):
+    """The receipt of what a change causes in the mesh."""
+
+    receipt: ReceiptId
+
+
+class ConnectToken(BaseModel):
+    """For Paragon's Connect page."""
+
+    token: Annotated[str, Field(description="A JWT; good for ten minutes more at least.", examples=["eyJhbGciOi…"])]
+
+
+class Queued(BaseModel):
+    """Kept; a worker sends it."""
+
+    state: Literal["queued"] = "queued"
+
+
+class ChannelShown(BaseModel):
+    """A channel as the picker shows it."""
+
+    model_config = ConfigDict(from_attributes=True)
+    channel: ChannelId
+    name: Annotated[str | None, Field(examples=["general"])]
+    is_private: bool
+    is_shared: bool
+    is_ext_shared: bool
+    is_archived: bool
+    is_im: bool
+    is_mpim: bool
+    members: int | None
+    allowed: Annotated[bool, Field(description="By this connection itself.")] = False
+
+
+class ChannelsShown(BaseModel):
+    """Every channel that the connection can read, by name."""
+
+    complete: Annotated[bool, Field(description="Whether the directory was read to its end.")]
+    channels: list[ChannelShown]
+
+
+class AllowlistShown(BaseModel):
+    """A connection's own list."""
+
+    channels: list[ChannelId]
+    version: Annotated[int, Field(description="The ETag, as a number.", examples=[3])]
+
+
+class AllowlistChanged(BaseModel):
+    """What a PUT changed."""
+
+    version: int
+    added: list[ChannelId]
+    removed: list[ChannelId]
+    state: Annotated[
+        Literal["done", "revoking"],
+        Field(description="`revoking`: the retraction of what was removed has not reached the mesh yet."),
+    ]
+    receipt: Annotated[ReceiptId | None, Field(description="Null where nothing has to change in the mesh.")]
+
+
+class Requested(BaseModel):
+    """The new runs of a pull."""
+
+    runs: Annotated[list[str], Field(examples=[["0a5e5e5e5e5e5e5e5e5e5e5e5e"]])]
+
+
+class RunShown(BaseModel):
+    """One requested window, `(oldest, latest]`."""
+
+    id: str
+    connection: str
+    team: str
+    oldest: Microseconds
+    latest: Microseconds
+    channels: list[ChannelId]
+    state: Annotated[
+        str, Field(description="`requested`, `receiving`, `covered`, `blocked`, `given_up` or `cancelled`.")
+    ]
+    attempt: int
+    epoch: Microseconds | None
+    requested_at: Microseconds
+    pages: int
+    dead: int
+    reason: Annotated[str | None, Field(description="Why the last trigger failed.", examples=["slack_refused"])]
+
+
+class RunsShown(BaseModel):
+    """The newest runs."""
+
+    runs: list[RunShown]
+
+
+class CoverageShown(BaseModel):
+    """How far one channel is covered."""
+
+    head: Annotated[Microseconds | None, Field(description="Covered up to here.")] = None
+    run: Annotated[str | None, Field(description="The open run.")] = None
+    since: Annotated[Microseconds | None, Field(description="The epoch of its last allow.")] = None
+
+
+class ChannelsCovered(BaseModel):
+    """Channel → coverage."""
+
+    channels: dict[str, CoverageShown]
+
+
+class ReceiptShown(BaseModel):
+    """What became of a callback or an effect."""
+
+    receipt: ReceiptId
+    state: Literal["waiting", "delivered", "nothing_allowed", "dead", "purged"]
+    kind: Annotated[str, Field(description="`messages`, `channels`, `users` or `effect`.", examples=["messages"])]
+    connection: str
+    at: Microseconds
+    delivered: Annotated[int | None, Field(description="Records in the mesh; null while it waits.")] = None
+    dropped: Annotated[
+        dict[str, int] | None, Field(description="`<reason>.<model>` → records.", examples=[{"not_allowed.message": 2}])
+    ] = None
+    dead: int | None = None
+    settled_at: Microseconds | None = None
+
+
+class DeadLetterShown(BaseModel):
+    """A record that can never work. Without an id it stands for every record of its receipt."""
+
+    dead_letter: str
+    receipt: str
+    connection: str
+    reason: Annotated[str, Field(examples=["no_ts"])]
+    at: Microseconds
+    model: str | None = None
+    id: str | None = None
+    version: str | None = None
+
+
+class DeadLettersShown(BaseModel):
+    """The newest first."""
+
+    dead_letters: list[DeadLetterShown]
+
+
+class StatusShown(BaseModel):
+    """The whole Sluice in numbers."""
+
+    backlog: Annotated[int, Field(description="Entries that wait.")]
+    oldest_waiting_age: Annotated[float | None, Field(description="Of the oldest of them; null: nothing waits.")]
+    parked: Annotated[int, Field(description="Connections that wait for the end of somebody's outage.")]
+    dead_letters: int
+    connections: int
+    counters: Annotated[dict[str, int], Field(examples=[{"delivered.message": 42}])]
+
+
+class Healthy(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(BaseModel):
+    """Whether a callback would be kept now; each part says `ok`, or what is wrong with it."""
+
+    ready: bool
+    parts: Annotated[dict[str, str], Field(examples=[{"store": "full"}])]
+    backlog: Annotated[int | None, Field(description="Entries that wait; null where the store cannot tell.")] = None
+    oldest_waiting_age: Annotated[float | None, Field(description="Of the oldest of them, in seconds.")] = None
+
+
+Meta = Annotated[dict[str, Any], Field(examples=[{"plan": "enterprise"}])]
