@@ -90,15 +90,18 @@ class Connections:
             if known and known.team and team and known.team != team:
                 raise Rejected("team_differs")
             generation = known.generation if known else 1
+            fixed = known.team if known else None
             key = keys.connection(connection)
             changes = Changes().expect(str(known.generation) if known else "", "HGET", key, "generation")
+            # A drain may find the team out at this very moment: the first one stays, and we look again.
+            changes.expect(fixed or "", "HGET", key, "team")
             changes.do("HSET", key, "generation", generation, "state", "live")
             if not known or not known.live:
                 changes.do("HSET", key, "registered_at", epoch)
             if team:
                 changes.do("HSET", key, "team", team)
             changes.do("SADD", keys.connections, connection)
-            record = User(id=f"connection:{user}", version=version(epoch), kind="connection", team=team, **who)
+            record = User(id=f"connection:{user}", version=version(epoch), kind="connection", team=team or fixed, **who)
             receipt = effects.append(
                 changes,
                 keys,
@@ -126,20 +129,33 @@ class Connections:
                 raise Rejected("team_differs")
 
     def set_metadata(self, connection: str, meta: dict[str, Any]) -> None:
-        """Keep what the core service wants in the Paragon user's metadata, sealed; a later key wins."""
+        """Keep what the core service wants in the Paragon user's metadata, sealed; a later key wins.
+
+        Raises `Rejected("not_registered")` where the connection ended meanwhile: the next one is not to inherit it.
+        """
         keys, org = self._shards.of(connection), split_connection(connection)[1]
-        merged = {**self.metadata(connection), **meta}
-        sealed = self._vault.seal(org, _meta_header(connection), json.dumps(merged).encode())
-        Changes().do("HSET", keys.connection(connection), "meta", f"{self._vault.key_id}|".encode() + sealed).commit(
-            self._client
-        )
+        key = keys.connection(connection)
+        for _ in range(_MOST_TRIES):
+            before = ask(self._client, "HGET", key, "meta")
+            merged = {**self._opened(connection, before), **meta}
+            sealed = self._vault.seal(org, _meta_header(connection), json.dumps(merged).encode())
+            changes = Changes().expect("live", "HGET", key, "state").expect(before or "", "HGET", key, "meta")
+            failed = changes.do("HSET", key, "meta", f"{self._vault.key_id}|".encode() + sealed).commit(self._client)
+            if failed == 0:
+                return
+            if failed == 1:
+                raise Rejected("not_registered")
+        raise Unavailable("connection busy", retry_after=1.0)
 
     def metadata(self, connection: str) -> dict[str, Any]:
         """The core service's own metadata keys for this Paragon user."""
         found = ask(self._client, "HGET", self._shards.of(connection).connection(connection), "meta")
-        if found is None:
+        return self._opened(connection, found)
+
+    def _opened(self, connection: str, stored: bytes | None) -> dict[str, Any]:
+        if stored is None:
             return {}
-        key_id, _, sealed = found.partition(b"|")
+        key_id, _, sealed = stored.partition(b"|")
         org = split_connection(connection)[1]
         meta: dict[str, Any] = json.loads(self._vault.open(org, key_id.decode(), _meta_header(connection), sealed))
         return meta
