@@ -38,7 +38,7 @@ def build(settings: Settings) -> FastAPI:
         client,
         shards,
         vault,
-        user_tokens=UserTokens(settings.paragon_signing_key, audience=settings.paragon_audience or None),
+        user_tokens=_user_tokens(settings),
         core_tokens=settings.core_tokens,
         overdue_us=int(settings.overdue_seconds * 1e6),
         ring=bell,
@@ -58,6 +58,13 @@ def build(settings: Settings) -> FastAPI:
         client.close()
 
     return create_app(services, verifier, intake, body_limit=settings.body_limit_bytes, on_close=close)
+
+
+def _user_tokens(settings: Settings) -> UserTokens:
+    try:
+        return UserTokens(settings.paragon_signing_key, audience=settings.paragon_audience or None)
+    except ValueError as error:
+        raise SettingsError(f"SLUICE_PARAGON_SIGNING_KEY is wrong: {error}.") from None
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ _NUMBERS: Final[Described] = {200: {"content": {"text/plain": {"example": "sluic
 _NOT_READY: Final[Described] = {503: {"model": Ready, "description": "A callback would get 503 now; `parts` says why."}}
 
 
-@router.get("/v1/receipts/{receipt}", responses=problems(404))
+@router.get("/v1/receipts/{receipt}", responses=problems(404, 422))
 def show_receipt(
     receipt: Annotated[str, Path(description="34 hex digits.", examples=["0a" + "5e" * 16])], known: Known, held: Scope
 ) -> ReceiptShown:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import redis
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -47,11 +48,11 @@ class NoInbox:
 class Core:
     """Calls routes as somebody with a token; `drains` says whether a ring is followed by a drain at once."""
 
-    def __init__(self, sluice: Sluice, *, drains: bool = True) -> None:
+    def __init__(self, sluice: Sluice, *, drains: bool = True, client: redis.Redis | None = None) -> None:
         self.sluice, self.drains = sluice, drains
         self.rings: Counter[str] = Counter(rung=0)
         services = make_services(
-            sluice.client,
+            client or sluice.client,
             SHARDS,
             sluice.vault,
             user_tokens=UserTokens(SecretStr(PEM)),
