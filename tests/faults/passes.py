@@ -80,6 +80,14 @@ class Pass:
         eventually(lambda: self.accepted() >= until, f"{number} more callbacks are accepted")
         self.hold()
 
+    def kill_and_restart(self, name: str) -> None:
+        """SIGKILL for its group; then the load is held, and it is started again at once, without the usual wait."""
+        before = self.stack.pid(name)
+        self.stack.kill(name)
+        self.hold()
+        eventually(lambda: self.stack.pid(name) != before, f"{name} is dead")
+        self.stack.start([name])
+
     def triggered(self) -> None:
         """Until every pull was asked for."""
         eventually(lambda: all(self.asked(player) for player in self.everybody), "every pull is triggered")
@@ -105,6 +113,22 @@ class Pass:
             wanted = {id_: number for id_, number in self.in_slack(player).items() if id_ in lists}
             assert self.in_mesh(player) == wanted
 
+    def revise(self, channels: list[str]) -> httpx.Response:
+        """The first player's list, replaced whole; the API's answer."""
+        path = f"{self.one.path}/allowlist"
+        seen = self.walk.api.get(path).headers["ETag"]
+        return self.walk.api.put(path, json={"channels": channels}, headers={"If-Match": seen})
+
+    def allowed(self) -> list[str]:
+        """The first player's list."""
+        channels: list[str] = self.walk.api.get(f"{self.one.path}/allowlist").json()["channels"]
+        return channels
+
+    def canaries(self) -> dict[str, bytes]:
+        """Channel → the word that each of its messages holds and no other channel's."""
+        rows = self.walk.simulator.get("/_sim/canaries").json()["canaries"]
+        return {row["channel"]: row["canary"].encode() for row in rows}
+
     def in_slack(self, player: Player) -> dict[str, int]:
         """Messages by channel, as the simulator made them."""
         workspaces = self.walk.simulator.get("/_sim/workspaces").json()["workspaces"]
@@ -128,11 +152,12 @@ class Pass:
 
 
 @contextmanager
-def passing(directory: Path, *, without: tuple[str, ...] = ("flower",), overdue: float = 600, **sim: Any) -> Iterator[Pass]:
-    """Start everything but `without`, with simulator options; `overdue` is when a window is asked for again, seconds."""
+def passing(
+    directory: Path, *, without: tuple[str, ...] = ("flower",), given: dict[str, str] | None = None, **sim: Any
+) -> Iterator[Pass]:
+    """Start everything but `without`, with SLUICE_* variables and simulator options."""
     simulator = SimulatorOptions(**({"stray": -1, "retry_scale": 0.05} | sim))
-    given = {"SLUICE_OVERDUE_SECONDS": str(overdue)}
-    with Stack(directory, StackOptions(given=given, simulator=simulator)) as stack:
+    with Stack(directory, StackOptions(given=given or {}, simulator=simulator)) as stack:
         stack.start([name for name in stack.names if name not in without])
         operator, mesh = stack.secrets.operator_token.get_secret_value(), stack.secrets.mesh_token.get_secret_value()
         with Walk(stack.urls, operator, mesh, lambda _: None, patience=60) as walk:

@@ -1,0 +1,37 @@
+"""The broker and beat killed for good: what they would have carried is done all the same."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.passes import eventually, kept_every_promise, passing
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+
+
+def test_a_broker_that_is_gone_in_mid_run_delays_nothing_for_good(tmp_path: Path) -> None:
+    with passing(tmp_path / "state", channels=5, messages=500, page_limit=2) as running:
+        running.begin(held=True)
+        running.triggered()
+        running.let_through(60)
+        running.stack.kill("broker", for_good=True)
+        begun = time.monotonic()
+        assert running.knock().status_code == 202
+        assert time.monotonic() - begun < 2, "the intake does not wait for a broker"
+        running.finish()
+        kept_every_promise(running, at_least=250)
+
+        more = running.walk.channels(running.one)  # another pull, planned and triggered without a broker
+        assert running.revise(more).status_code == 200
+        running.walk.api.post(f"{running.one.path}/pulls").raise_for_status()
+        eventually(lambda: running.in_mesh(running.one) == running.in_slack(running.one), "the other channels arrive")
+
+
+def test_without_beat_a_pull_is_triggered_all_the_same(tmp_path: Path) -> None:
+    with passing(tmp_path / "state", without=("flower", "beat")) as running:
+        running.begin()
+        running.walk.api.post(f"{running.one.path}/pulls").raise_for_status()
+        running.triggered()
+        running.finish()
+        kept_every_promise(running, at_least=5)
