@@ -10,7 +10,7 @@ from workers.names import sending
 
 settings = Settings.load("worker")
 
-app = Celery("sluice", include=["workers.tasks"])
+app = Celery("sluice", include=["workers.tasks", "workers.control"])
 app.conf.update(sending(settings.broker_url))
 app.conf.update(
     # A message carries a shard or an id and may be lost: the store holds the work, the sweep finds it.

@@ -1,5 +1,6 @@
 """What a worker process holds: stores, mesh, Paragon. Made after the fork, once a process; never shared over one."""
 
+import logging
 import time
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ def now_us() -> int:
 def start(settings: Settings) -> Process:
     """Connect everything. Raises `durability.NotDurableError` where the store would not keep what it acknowledges."""
     log_manager.setup(level=settings.log_level, fmt=settings.log_format)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines are addresses, of every request
     client = connect(settings.store_url)
     durability.check(client, settings.shards, asserted=settings.store_durability == "asserted")
     paragon = _paragon(settings)

@@ -9,15 +9,16 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.errors import Rejected, Unavailable
+from pipeline.errors import Refused, Rejected, Unavailable
 from pipeline.paragon.client import ParagonClient
-from pipeline.paragon.errors import AccessRefused, SlackRefused
 from pipeline.paragon.run_tokens import RunTokens
 from pipeline.rules.windows import on_the_wire
 from pipeline.stages.stores import Stores
-from pipeline.store.client import ask
+from pipeline.store import counters
+from pipeline.store.client import clock
 from pipeline.store.keys import Keys, shard_of_id
-from pipeline.store.ledger import Attempt
+from pipeline.store.ledger import Attempt, Run
+from pipeline.store.scripts import Changes
 from workers.names import PATCH_METADATA, TRIGGER
 
 PAGE_LIMIT = 200
@@ -61,7 +62,7 @@ class Outgoing:
     def plan(self, connection: str) -> int:
         """Request what the connection's allowed channels lack; the number of new runs. Due again in a period."""
         stores, keys = self._stores, self._stores.shards.of(connection)
-        seen, now = stores.schedule.when(keys, "plan", connection), stores.now_us()
+        seen, now = stores.schedule.when(keys, "plan", connection), clock(stores.client)
         known = stores.connections.get(connection)
         if known is None or not known.live or known.team is None:
             if seen is not None:
@@ -79,31 +80,73 @@ class Outgoing:
         """Ask Paragon for a run's window; the word that tells what happened. The metadata goes first."""
         found = self._stores.ledger.get(run_id)
         if found is None:
+            self._forget(run_id)
             return "unknown"
         keys = Keys(shard_of_id(run_id))
-        if self._stores.schedule.when(keys, "patch", found.connection) is not None:
-            said = self.patch(found.connection)
-            if said not in ("patched", "unchanged"):
-                return f"metadata {said}"
+        said = self._metadata_first(keys, found)
+        if said is not None:
+            return f"metadata {said}"
         attempt = self._stores.ledger.begin(found)
-        return attempt if isinstance(attempt, str) else self._ask(keys, attempt)
+        if isinstance(attempt, str):
+            if attempt == "given_up":
+                self._alarm(keys, found)
+            return attempt
+        return self._ask(keys, attempt)
+
+    def _forget(self, run_id: str) -> None:
+        """Take a run that is no more out of the schedule, or it would be due for ever."""
+        try:
+            keys = Keys(shard_of_id(run_id))
+        except ValueError:
+            return
+        seen = self._stores.schedule.when(keys, "trigger", run_id)
+        if seen is not None:
+            self._stores.schedule.finish(keys, "trigger", run_id, seen)
+
+    def _metadata_first(self, keys: Keys, run: Run) -> str | None:
+        """PATCH what is due, so that a removal is known to Paragon before the next trigger; None: go on.
+
+        Where it fails, or waits after a failure, the trigger waits as long: Paragon said when to come back.
+        """
+        schedule, connection = self._stores.schedule, run.connection
+        due = schedule.when(keys, "patch", connection)
+        if due is None:
+            return None
+        said = "waits"
+        if not (schedule.failing(keys, "patch", connection) and int(due) > clock(self._stores.client)):
+            said = self.patch(connection)
+        if said in ("patched", "unchanged", "gone"):
+            return None
+        due, seen = schedule.when(keys, "patch", connection), schedule.when(keys, "trigger", run.id)
+        if due is not None and seen is not None:
+            schedule.finish(keys, "trigger", run.id, seen, next_at=int(due))
+        return said
+
+    def _alarm(self, keys: Keys, run: Run) -> None:
+        """A window that stays open: somebody must look. The next plan asks for it again, as a new run."""
+        _log.error("pull.given_up", extra={"run": run.id, "connection": run.connection, "attempts": run.attempt})
+        changes = Changes()
+        counters.add(changes, keys, {"pulls.given_up": 1})
+        changes.commit(self._stores.client)
 
     def _ask(self, keys: Keys, attempt: Attempt) -> str:
         stores, run = self._stores, attempt.run
         try:
             self._paragon.trigger(run.connection, self._pulls.workflow, self._body(attempt))
         except Unavailable as outage:
-            blocked = isinstance(outage, AccessRefused | SlackRefused)
+            refused = isinstance(outage, Refused)
             wait = stores.schedule.backoff(keys, "trigger", run.id, outage.retry_after)
-            at = stores.now_us() + int(wait * 1e6)
-            stores.ledger.not_asked(attempt, at, reason=outage.what, blocked=blocked)
-            _log.warning("trigger.unavailable", extra={"run": run.id, "kind": outage.what})
-            return "blocked" if blocked else "unavailable"
+            at = clock(stores.client) + int(wait * 1e6)
+            stores.ledger.not_asked(attempt, at, reason=outage.what, blocked=refused)
+            level = logging.ERROR if refused else logging.WARNING  # a refusal needs an operator, an outage time
+            _log.log(level, "trigger.unavailable", extra={"run": run.id, "kind": outage.what})
+            return "blocked" if refused else "unavailable"
         except Rejected as refusal:
-            stores.ledger.not_asked(attempt, stores.now_us() + _HOUR_US, reason=refusal.reason, blocked=True)
+            at = clock(stores.client) + _HOUR_US
+            stores.ledger.not_asked(attempt, at, reason=refusal.reason, blocked=True)
             _log.error("trigger.rejected", extra={"run": run.id, "reason": refusal.reason})
             return "rejected"
-        stores.ledger.asked(attempt, stores.now_us())
+        stores.ledger.asked(attempt, clock(stores.client))
         stores.schedule.succeeded(keys, "trigger", run.id)
         return "asked" if attempt.number == 1 else "asked again"
 
@@ -111,7 +154,7 @@ class Outgoing:
         """The trigger's body (design.md, 8)."""
         run = attempt.run
         oldest, latest = on_the_wire(run.oldest, run.latest)
-        now = self._stores.now_us() / 1e6
+        now = self._stores.now_us() / 1e6  # what the API will hold it against is a machine's clock, not the store's
         token = self._run_tokens.mint(run.connection, run.id, attempt.number, attempt.epoch, attempt.generation, now)
         return {
             "run_id": run.id,
@@ -145,15 +188,24 @@ class Outgoing:
         try:
             changed = self._paragon.merge_meta(connection, ours).changed
         except (Unavailable, Rejected) as refusal:
-            retry_after = refusal.retry_after if isinstance(refusal, Unavailable) else 3600.0
-            wait = stores.schedule.backoff(keys, "patch", connection, retry_after)
-            stores.schedule.finish(keys, "patch", connection, seen, next_at=stores.now_us() + int(wait * 1e6))
-            _log.warning("metadata.failed", extra={"connection": connection, "kind": type(refusal).__name__})
-            return "unavailable" if isinstance(refusal, Unavailable) else "rejected"
-        ask(stores.client, "HSET", keys.connection(connection), "metadata_at", stores.now_us())
+            return self._not_patched(keys, connection, seen, refusal)
+        patched = Changes().expect(known.generation, "HGET", keys.connection(connection), "generation")
+        patched.do("HSET", keys.connection(connection), "metadata_at", clock(stores.client)).commit(stores.client)
         stores.schedule.finish(keys, "patch", connection, seen)
         stores.schedule.succeeded(keys, "patch", connection)
         return "patched" if changed else "unchanged"
+
+    def _not_patched(self, keys: Keys, connection: str, seen: str, refusal: Unavailable | Rejected) -> str:
+        """Due again when Paragon said, or after a growing while; what it rejects, in an hour."""
+        stores, outage = self._stores, isinstance(refusal, Unavailable)
+        retry_after = refusal.retry_after if isinstance(refusal, Unavailable) else _HOUR_US / 1e6
+        wait = stores.schedule.backoff(keys, "patch", connection, retry_after)
+        next_at = clock(stores.client) + int(wait * 1e6)
+        stores.schedule.finish(keys, "patch", connection, seen, next_at=next_at)
+        needs_somebody = isinstance(refusal, Refused | Rejected)
+        level = logging.ERROR if needs_somebody else logging.WARNING
+        _log.log(level, "metadata.failed", extra={"connection": connection, "kind": type(refusal).__name__})
+        return "unavailable" if outage else "rejected"
 
 
 def find_team(paragon: ParagonClient, connection: str) -> str:

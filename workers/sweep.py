@@ -2,7 +2,8 @@
 
 Looks at every shard once a second. One that is not draining and whose oldest work has been due for more than two
 seconds is drained here, whatever the bell says: lost rings, dead brokers and workers that answer pings and consume
-nothing cost seconds, never data. Scheduled items that nobody has taken for half a minute are run here too.
+nothing cost seconds, never data. Scheduled items that nobody has taken for half a minute are run here too, in a
+thread of their own: a Paragon that takes its time must not keep the backlog waiting.
 """
 
 import logging
@@ -10,12 +11,12 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 from pipeline import flow
 from pipeline.errors import Unavailable
-from pipeline.store.client import ask, ask_all
+from pipeline.store.client import ask_all, clock
 from pipeline.store.durability import NotDurableError
-from pipeline.store.keys import Keys
 from settings import Settings, SettingsError
 from workers import lifecycle
 from workers.names import TRIGGER
@@ -26,48 +27,62 @@ OVERDUE_US = 30 * 1_000_000
 _log = logging.getLogger("workers.sweep")
 
 
-def late_shards(process: lifecycle.Process) -> list[Keys]:
+def late_shards(process: lifecycle.Process) -> list[int]:
     """Shards that are not draining though something has been due for more than two seconds."""
     stores, shards = process.stores, process.stores.shards.all()
-    seconds, micros = ask(stores.client, "TIME")
+    before = clock(stores.client) - LATE_US
     states = ask_all(stores.client, [("GET", keys.state) for keys in shards])
     lowest = ask_all(stores.client, [("ZRANGE", keys.ready, 0, 0, "WITHSCORES") for keys in shards])
-    before = seconds * 1_000_000 + micros - LATE_US
     rows = zip(shards, states, lowest, strict=True)
-    return [keys for keys, state, row in rows if row and row[0][1] < before and not _draining(state)]
+    return [keys.shard for keys, state, row in rows if row and row[0][1] < before and not _draining(state)]
 
 
 def _draining(state: bytes | None) -> bool:
     return state is not None and state.startswith(b"draining:")
 
 
-def sweep(process: lifecycle.Process) -> Counter[str]:
-    """One round; counts of what had to be done here."""
-    done: Counter[str] = Counter()
-    for keys in late_shards(process):
-        counts = flow.drain(process.stores, keys.shard, ring=lambda _: None)
-        _log.warning("sweep.drained", extra={"shard": keys.shard, "settled": _settled(counts)})
-        done["drained"] += 1
-    done += process.outgoing.dispatch(lambda name, what: _call(process, name, what), overdue_us=OVERDUE_US)
-    return done
+class Sweep:
+    """The two duties of the sweep. A shard that still has work after its drain is drained again the next round:
+    its ring goes nowhere here, and waiting until it is late again would leave the backlog lying.
+    """
+
+    def __init__(self, process: lifecycle.Process) -> None:
+        self._process = process
+        self._rung: set[int] = set()
+
+    def drain(self) -> Counter[str]:
+        """One round over the late shards; counts of what was done."""
+        done: Counter[str] = Counter()
+        shards, self._rung = self._rung | set(late_shards(self._process)), set()
+        for shard in sorted(shards):
+            counts = flow.drain(self._process.stores, shard, ring=self._rung.add)
+            settled = sum(number for name, number in counts.items() if name.startswith("settled."))
+            _log.warning("sweep.drained", extra={"shard": shard, "settled": settled})
+            done.update(drained=1, settled=settled)
+        return done
+
+    def call(self) -> Counter[str]:
+        """Run the scheduled items that nobody takes; how many of each kind."""
+        return self._process.outgoing.dispatch(self._run, overdue_us=OVERDUE_US)
+
+    def _run(self, name: str, what: str) -> None:
+        """What a worker would do with the task."""
+        outgoing = self._process.outgoing
+        (outgoing.trigger if name == TRIGGER else outgoing.patch)(what)
 
 
-def _settled(counts: Counter[str]) -> int:
-    return sum(number for name, number in counts.items() if name.startswith("settled."))
-
-
-def _call(process: lifecycle.Process, name: str, what: str) -> None:
-    """What a worker would do with the task."""
-    (process.outgoing.trigger if name == TRIGGER else process.outgoing.patch)(what)
-
-
-def run(process: lifecycle.Process, stop: threading.Event) -> None:
-    """Sweep until told to stop; the store's outages are waited out."""
-    while not stop.wait(EVERY_SECONDS):
-        try:
-            sweep(process)
-        except Unavailable as outage:
-            _log.warning("sweep.unavailable", extra={"kind": outage.what})
+def repeat(work: Callable[[], Counter[str]], stop: threading.Event) -> None:
+    """Work until told to stop; the store's outages are waited out. A bug stops the others too, to start anew."""
+    pause = EVERY_SECONDS
+    try:
+        while not stop.wait(pause):
+            try:
+                pause = 0.0 if work()["settled"] else EVERY_SECONDS
+            except Unavailable as outage:
+                pause = EVERY_SECONDS
+                _log.warning("sweep.unavailable", extra={"kind": outage.what})
+    finally:
+        stop.set()
 
 
 def main() -> int:
@@ -76,10 +91,13 @@ def main() -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     try:
-        run(lifecycle.start(Settings.load("sweep")), stop)
-    except (SettingsError, NotDurableError) as error:
+        sweep = Sweep(lifecycle.start(Settings.load("sweep")))
+    except (SettingsError, NotDurableError, Unavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    # A daemon: a call that is under way at the end is due again, and nobody waits for it.
+    threading.Thread(target=repeat, args=(sweep.call, stop), name="calls", daemon=True).start()
+    repeat(sweep.drain, stop)
     return 0
 
 

@@ -1,21 +1,29 @@
 """Celery tasks: decode and one call. Messages carry a shard number, an id or a slot, never data.
 
-Results are counts, readable in Flower.
+Results are counts or a word, readable in Flower. The broker is not trusted: what is no shard, id or slot of ours is
+`refused` before the store is asked. Outages of others are results too; whatever fails otherwise is a bug and is loud.
 """
 
+import logging
 from typing import Any
 
 from celery import Celery, shared_task
 from celery.signals import worker_process_init
 
 from pipeline import flow
-from pipeline.store.keys import Keys
+from pipeline.errors import Rejected, Unavailable
 from pipeline.store.upkeep import upkeep as keep_up
 from settings import Settings
 from workers import deathsig, lifecycle
 from workers.names import DISPATCH, DRAIN, PATCH_METADATA, TRIGGER, UPKEEP
 
+REFUSED = "refused"
+UNAVAILABLE = "unavailable"
+_SEND_EXPIRES_SECONDS = 60
+_LONGEST_ID = 1024
+
 _process: lifecycle.Process | None = None
+_log = logging.getLogger(__name__)
 
 
 @worker_process_init.connect
@@ -34,38 +42,80 @@ def process() -> lifecycle.Process:
     return _process
 
 
-def _send(app: Celery, name: str, *args: int | str) -> None:
-    app.send_task(name, args=list(args), expires=60)
-
-
 @shared_task(name=DRAIN, bind=True)
 def drain(self: Any, shard: int) -> dict[str, int]:
     """Work through one shard."""
-    return dict(flow.drain(process().stores, Keys(shard).shard, lambda again: _send(self.app, DRAIN, again)))
+    try:
+        stores = process().stores
+        if type(shard) is not int or not 0 <= shard < stores.shards.count:
+            return {_refused(DRAIN): 1}
+        return dict(flow.drain(stores, shard, lambda again: _send(self.app, DRAIN, again)))
+    except Unavailable as outage:
+        return {_unavailable(DRAIN, outage): 1}
 
 
 @shared_task(name=DISPATCH, bind=True)
 def dispatch(self: Any, slot: int) -> dict[str, int]:
     """Send what is due. The slot says which tick asked; two ticks lease nothing twice."""
-    done = process().outgoing.dispatch(lambda name, what: _send(self.app, name, what))
-    return {"slot": slot, **done}
+    if type(slot) is not int:
+        return {_refused(DISPATCH): 1}
+    try:
+        return {"slot": slot, **process().outgoing.dispatch(lambda name, what: _send(self.app, name, what))}
+    except Unavailable as outage:
+        return {"slot": slot, _unavailable(DISPATCH, outage): 1}
 
 
 @shared_task(name=TRIGGER)
 def trigger(run_id: str) -> str:
     """Ask Paragon for one run's window."""
-    return process().outgoing.trigger(run_id)
+    if not _is_id(run_id):
+        return _refused(TRIGGER)
+    try:
+        return process().outgoing.trigger(run_id)
+    except Unavailable as outage:
+        return _unavailable(TRIGGER, outage)
 
 
 @shared_task(name=PATCH_METADATA)
 def patch_metadata(connection: str) -> str:
     """Carry one connection's list into its Paragon metadata."""
-    return process().outgoing.patch(connection)
+    if not _is_id(connection):
+        return _refused(PATCH_METADATA)
+    try:
+        return process().outgoing.patch(connection)
+    except Rejected:
+        return _refused(PATCH_METADATA)
+    except Unavailable as outage:
+        return _unavailable(PATCH_METADATA, outage)
 
 
 @shared_task(name=UPKEEP)
 def upkeep(slot: int) -> dict[str, int]:
     """Find what fell between: unmarked streams, unlooked proofs."""
-    return {"slot": slot, **keep_up(process().stores.client, process().stores.shards)} | {
-        "covered": sum(flow.look(process().stores, keys) for keys in process().stores.shards.all())
-    }
+    if type(slot) is not int:
+        return {_refused(UPKEEP): 1}
+    try:
+        stores = process().stores
+        found = keep_up(stores.client, stores.shards)
+        covered = sum(flow.look(stores, keys) for keys in stores.shards.all())
+    except Unavailable as outage:
+        return {"slot": slot, _unavailable(UPKEEP, outage): 1}
+    return {"slot": slot, **found, "covered": covered}
+
+
+def _send(app: Celery, name: str, *args: int | str) -> None:
+    app.send_task(name, args=list(args), expires=_SEND_EXPIRES_SECONDS)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and 2 < len(value) <= _LONGEST_ID
+
+
+def _refused(task: str) -> str:
+    _log.error("task.refused", extra={"task": task})
+    return REFUSED
+
+
+def _unavailable(task: str, outage: Unavailable) -> str:
+    _log.warning("task.unavailable", extra={"task": task, "kind": outage.what})
+    return UNAVAILABLE

@@ -91,3 +91,9 @@ def ask_all(client: redis.Redis, commands: Iterable[Sequence[str | bytes | int |
         for command in commands:
             pipe.execute_command(*command)
         return list(pipe.execute())
+
+
+def clock(client: redis.Redis) -> int:
+    """The store's clock in microseconds: what is due is decided by it alone, however ours are set."""
+    seconds, micros = ask(client, "TIME")
+    return int(seconds) * 1_000_000 + int(micros)

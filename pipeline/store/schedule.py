@@ -52,10 +52,17 @@ class Schedule:
         return changes.commit(self._client) == 0
 
     def backoff(self, keys: Keys, kind: str, name: str, retry_after: float | None) -> float:
-        """Count one more failure of an item; the seconds to wait before it is tried again, with jitter."""
+        """Count one more failure of an item; the seconds to wait before it is tried again, with jitter.
+
+        `retry_after` (seconds, at most a day as `pipeline.paragon.errors` reads it) is kept to.
+        """
         tries = int(ask(self._client, "HINCRBY", keys.tries, f"{kind}:{name}", 1))
         wait = min(_LONGEST_WAIT_SECONDS, 2.0 ** min(tries, 12)) * random.uniform(0.5, 1.0)
-        return max(wait, min(retry_after or 0.0, _LONGEST_WAIT_SECONDS))
+        return max(wait, retry_after or 0.0)
+
+    def failing(self, keys: Keys, kind: str, name: str) -> bool:
+        """Whether the item's last try failed."""
+        return bool(ask(self._client, "HEXISTS", keys.tries, f"{kind}:{name}"))
 
     def succeeded(self, keys: Keys, kind: str, name: str) -> None:
         """Forget an item's failures."""
