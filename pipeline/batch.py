@@ -42,7 +42,6 @@ class Work:
     plain: bytes = b""
     envelope: Envelope | None = None
     raw: list[object] = field(default_factory=list)
-    admitted: bool = False
     parents: list[str] = field(default_factory=list)
     mapped: list[Mapped] = field(default_factory=list)
     directory: list[Internal] = field(default_factory=list)

@@ -46,7 +46,11 @@ class Delivery:
         if self._shadow:
             return {}
         try:
-            report = self._engine.create_session(org, MODULE, model).send_all_models(records)
+            session = self._engine.create_session(org, MODULE, model)
+        except ValueError:
+            return dict.fromkeys(range(len(records)), "bad_address")
+        try:
+            report = session.send_all_models(records)
         except common_mesh.Unavailable as error:
             raise Unavailable("mesh away", retry_after=error.retry_after) from error
         except common_mesh.Refused as error:

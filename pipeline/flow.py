@@ -68,10 +68,10 @@ def _batch(stores: Stores, inbox: Inbox, taken: Taken) -> Counter[str]:
         batch = admit_records(stores, batch)
         batch = map_records(stores, batch)
     except Unavailable as outage:
-        inbox.unmark()
+        inbox.unmark_patiently(taken)
         inbox.park(taken.member, outage.retry_after)
         return Counter(held=len(taken.entries))
-    inbox.unmark()
+    inbox.unmark(taken)
     batch = deliver_records(stores, batch)
     return settle_entries(stores, inbox, batch)
 

@@ -15,7 +15,7 @@ class Internal(BaseModel):
     """A record as the mesh keeps it. `model` is its name on the wire."""
 
     model: ClassVar[str]
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     id: str
     version: str

@@ -12,19 +12,27 @@ DropReason = Literal["not_allowed", "no_list", "old_generation", "unknown_channe
 
 
 class Entry(NamedTuple):
-    """`connection` allows `channel` of `team` since epoch `since`."""
+    """`connection` allows `channel` of `team` since epoch `since`, by version `version` of its list."""
 
     team: str
     channel: str
     connection: str
     since: int
+    version: int = 0
+
+
+class Allowance(NamedTuple):
+    """One connection's word for a channel."""
+
+    since: int
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """The effective list of one organisation and team: channel → who allows it since when."""
 
-    channels: dict[str, dict[str, int]] = field(default_factory=dict)
+    channels: dict[str, dict[str, Allowance]] = field(default_factory=dict)
 
     def admits(self, channel: str | None) -> bool:
         """Whether records of this channel may be forwarded."""
@@ -38,15 +46,21 @@ class Allowed:
 
     def since(self, channel: str, connection: str) -> int | None:
         """The epoch since which this connection allows the channel, or None where it does not."""
-        return self.channels.get(channel, {}).get(connection)
+        found = self.channels.get(channel, {}).get(connection)
+        return None if found is None else found.since
+
+    def first(self, channel: str, *, without: str = "") -> tuple[str, Allowance] | None:
+        """Who allows the channel longest, not counting `without`."""
+        others = [pair for pair in self.channels.get(channel, {}).items() if pair[0] != without]
+        return min(others, key=lambda pair: (pair[1].since, pair[0]), default=None)
 
 
 def union(entries: Iterable[Entry], team: str) -> Allowed:
     """The effective list of one team."""
-    channels: dict[str, dict[str, int]] = {}
+    channels: dict[str, dict[str, Allowance]] = {}
     for entry in entries:
         if entry.team == team:
-            channels.setdefault(entry.channel, {})[entry.connection] = entry.since
+            channels.setdefault(entry.channel, {})[entry.connection] = Allowance(entry.since, entry.version)
     return Allowed(channels)
 
 

@@ -1,11 +1,12 @@
 """What the pages of one attempt prove. Pure.
 
 A channel is covered when, within one attempt, an unbroken chain of cursors leads from "" to `has_more: false` for its
-history, and for the lane of every parent with replies that the history showed (design.md, 8). Facts are only ever
-added, so a page that comes twice, late or out of order changes nothing that was already proved.
+history, and for the lane of every parent with replies that the history showed (design.md, 8). A fact is "this page was
+asked with that cursor and named this next one"; facts are only ever added, so a page that comes twice, late, out of
+order or from a second execution of the same attempt takes nothing back that was already proved.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import blake2b
 
 END = "."
@@ -20,36 +21,45 @@ def page_facts(
     next_cursor: str | None,
     has_more: bool | None,
     parents: Iterable[str] = (),
-) -> dict[str, str]:
+) -> list[str]:
     """The facts of one delivered page; none for one that lacks a cursor or does not say whether it is the last.
 
     `parents` are the `ts` of messages of a history page that have replies.
     """
     if cursor is None or has_more is None or (has_more and not next_cursor):
-        return {}
+        return []
     lane = thread_ts or _HISTORY
-    facts = {f"{channel}|{lane}|{_short(cursor)}": _short(next_cursor or "") if has_more else END}
+    facts = [f"{channel}|{lane}|{_short(cursor)}|{_short(next_cursor or '') if has_more else END}"]
     if lane == _HISTORY:
-        facts |= {f"{channel}|p|{ts}": "" for ts in parents}
+        facts += [f"{channel}|p|{ts}" for ts in parents]
     return facts
 
 
-def covered(facts: Mapping[str, str], channel: str) -> bool:
+def covered(facts: Iterable[str], channel: str) -> bool:
     """Whether the facts of one attempt prove this channel's window."""
-    prefix = f"{channel}|p|"
-    parents = [name.removeprefix(prefix) for name in facts if name.startswith(prefix)]
-    return all(_unbroken(facts, channel, lane) for lane in (_HISTORY, *parents))
+    steps: dict[tuple[str, str], set[str]] = {}
+    lanes = {_HISTORY}
+    for fact in facts:
+        owner, lane, *rest = fact.split("|")
+        if owner != channel:
+            continue
+        if lane == "p":
+            lanes.add(rest[0])
+        else:
+            steps.setdefault((lane, rest[0]), set()).add(rest[1])
+    return all(_unbroken(steps, lane) for lane in lanes)
 
 
-def _unbroken(facts: Mapping[str, str], channel: str, lane: str) -> bool:
-    at, seen = _short(""), set()
-    while at != END:
-        following = facts.get(f"{channel}|{lane}|{at}")
-        if following is None or following in seen:
-            return False
-        seen.add(at)
-        at = following
-    return True
+def _unbroken(steps: dict[tuple[str, str], set[str]], lane: str) -> bool:
+    """Whether pages lead from the first cursor of a lane to its end."""
+    reached, edge = {_short("")}, [_short("")]
+    while edge:
+        following = steps.get((lane, edge.pop()), set()) - reached
+        if END in following:
+            return True
+        reached |= following
+        edge += following
+    return False
 
 
 def _short(cursor: str) -> str:

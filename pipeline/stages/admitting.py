@@ -23,7 +23,6 @@ def admit_records(stores: Stores, batch: Batch) -> Batch:
 def _admit(work: Work, allowed: Allowed) -> None:
     envelope = work.envelope
     if envelope is None or envelope.kind != "messages" or allowed.admits(envelope.channel):
-        work.admitted = True
         return
     work.dropped[f"{allowed.refusal(envelope.channel)}.message"] += len(work.raw)
     work.raw = []

@@ -9,6 +9,7 @@ from pipeline.errors import Unavailable
 from pipeline.models import AllowedSlackChannel, Internal, Message
 from pipeline.rules.allowlist import Allowed
 from pipeline.stages.stores import Stores
+from pipeline.store.allowlists import allowed_record
 
 BUDGET_US = 60 * 1_000_000
 
@@ -18,12 +19,14 @@ _Sent = tuple[Work, Mapped]
 def deliver_records(stores: Stores, batch: Batch) -> Batch:
     """The batch with outcomes. An outage holds back the entries that it concerns; the others go on.
 
-    A mesh that is only slow must not keep a batch from ever ending: past the budget, the rest is held and comes again.
+    A mesh that is only slow must not keep a batch from ever ending: past the budget, whatever has not begun is held
+    and comes again. The entry that came first runs to its end, however long that takes.
     """
     until = stores.now_us() + BUDGET_US
+    first = next(iter(batch.live()), None)
     away: dict[str, Unavailable] = {}
     for (org, model), slice_ in _slices(batch):
-        if stores.now_us() > until:
+        if stores.now_us() > until and all(work is not first for work, _ in slice_):
             away.setdefault(org, Unavailable("mesh slow"))
         if org not in away:
             try:
@@ -79,8 +82,8 @@ def _admitted(stores: Stores, org: str, record: Internal, lists: dict[str, Allow
     if not allowed.admits(record.channel):
         return None
     if isinstance(record, AllowedSlackChannel) and record.allowed_by is None:
-        connection, since = min(allowed.channels[record.channel].items(), key=lambda pair: pair[1])
-        return record.model_copy(update={"allowed_by": connection, "allowed_at": since})
+        first = allowed.first(record.channel)
+        return record if first is None else allowed_record(record, *first, int(record.version[:16]))
     return record
 
 

@@ -4,6 +4,7 @@ from pipeline.batch import Batch, Dead, Mapped, Work
 from pipeline.envelope import Undecodable
 from pipeline.errors import Rejected
 from pipeline.models import Internal
+from pipeline.slack.characters import ts_or_none
 from pipeline.slack.directory import map_channel, map_user
 from pipeline.slack.mapping import map_message
 from pipeline.slack.names import Names, names_wanted
@@ -28,8 +29,8 @@ def _parent(raw: object) -> str | None:
     """The `ts` of a message whose thread must be read too before its window is covered."""
     if not isinstance(raw, dict) or raw.get("thread_ts") not in (None, "", raw.get("ts")):
         return None
-    count, ts = raw.get("reply_count"), raw.get("ts")
-    return ts if isinstance(count, int) and count > 0 and isinstance(ts, str) else None
+    count = raw.get("reply_count")
+    return ts_or_none(raw.get("ts")) if isinstance(count, int) and count > 0 else None
 
 
 def _map(work: Work, raw: object, batch: Batch, names: Names) -> None:

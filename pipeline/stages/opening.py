@@ -9,7 +9,7 @@ from pipeline.stages.stores import Stores
 from pipeline.store.connections import Registration
 from pipeline.store.entries import SCHEMA, Header, open_entry, read_header
 from pipeline.store.inbox import CRASHES_BEFORE_DEATH, Stored, Taken
-from pipeline.store.keys import EFFECTS
+from pipeline.store.keys import effects_of, is_effects
 
 MOST_PLAIN_BYTES = 16 * 1024 * 1024
 """In one batch, unless a single entry is larger."""
@@ -20,7 +20,7 @@ def open_entries(stores: Stores, taken: Taken) -> Batch:
 
     Raises `Unavailable` for a key that the ring lacks, or where the team cannot be found out yet.
     """
-    known = None if taken.member == EFFECTS else _known(stores, taken.member)
+    known = None if is_effects(taken.member) else _known(stores, taken.member)
     batch = Batch(taken, known, [_work(taken, stored) for stored in taken.entries])
     opened = 0
     for number, work in enumerate(batch.works):
@@ -38,7 +38,7 @@ def open_entries(stores: Stores, taken: Taken) -> Batch:
             _open(stores, work)
             opened += len(work.plain)
     if known is not None and known.team is None and batch.live():
-        batch.known = replace(known, team=_fix_team(stores, known.connection))
+        batch.known = replace(known, team=_fix_team(stores, known))
     return batch
 
 
@@ -61,13 +61,15 @@ def _work(taken: Taken, stored: Stored) -> Work:
         work.die(error.reason)
         return work
     work = Work(stored, header, header.epoch if header.epoch is not None else epoch_of_entry(stored.id))
-    if taken.member not in (EFFECTS, header.connection):
+    if header.schema != SCHEMA:
+        work.die("unknown_schema")
+    elif taken.member not in (header.connection, effects_of(work.org)):
         work.die("moved")
     return work
 
 
 def _nobody(taken: Taken) -> Header:
-    connection = taken.member if taken.member != EFFECTS else "unknown/unknown"
+    connection = f"unknown/{taken.member}" if is_effects(taken.member) else taken.member
     return Header("", "unknown", connection, 0, None, None, None, 0, SCHEMA, "")
 
 
@@ -78,11 +80,11 @@ def _open(stores: Stores, work: Work) -> None:
         work.die(error.reason)
 
 
-def _fix_team(stores: Stores, connection: str) -> str:
+def _fix_team(stores: Stores, known: Registration) -> str:
     """Whoever says no (Paragon, or a team fixed meanwhile), the entries are good and wait for a person."""
     try:
-        team = stores.find_team(connection)
-        stores.connections.fix_team(connection, team)
+        team = stores.find_team(known.connection)
+        stores.connections.fix_team(known.connection, team, known.generation)
     except Rejected as refusal:
         raise Unavailable(refusal.reason, retry_after=300.0) from refusal
     return team

@@ -1,18 +1,24 @@
 """settle: one script ends the entries: ledger page, directory, dead letters, counters and receipts with them."""
 
 import json
+import logging
 from collections import Counter
 
 from pipeline.batch import Batch, Dead, Work
 from pipeline.envelope import Envelope
+from pipeline.errors import Refused, Rejected
 from pipeline.models import AllowedSlackChannel, User
 from pipeline.rules.coverage import page_facts
+from pipeline.rules.versions import ts_us
 from pipeline.stages.stores import Stores
 from pipeline.store import counters, receipts
 from pipeline.store.dead_letters import DeadLetter, bury, bury_sealed
 from pipeline.store.inbox import Inbox, Taken
 from pipeline.store.keys import Keys
+from pipeline.store.ledger import Run
 from pipeline.store.scripts import Changes
+
+_log = logging.getLogger(__name__)
 
 
 def settle_entries(stores: Stores, inbox: Inbox, batch: Batch) -> Counter[str]:
@@ -31,6 +37,8 @@ def settle_entries(stores: Stores, inbox: Inbox, batch: Batch) -> Counter[str]:
             done += _settle(stores, inbox, batch, works, generation, now)
     held = next((work.held for work in batch.works if work.held is not None), None)
     if held is not None:
+        if isinstance(held, Refused):
+            _log.error("delivery.refused", extra={"member": batch.taken.member, "kind": held.what})
         inbox.park(batch.taken.member, held.retry_after)
         done["held"] += len(batch.works) - len(free)
     return done
@@ -39,14 +47,14 @@ def settle_entries(stores: Stores, inbox: Inbox, batch: Batch) -> Counter[str]:
 def _settle(
     stores: Stores, inbox: Inbox, batch: Batch, works: list[Work], generation: int | None, now: int
 ) -> Counter[str]:
-    changes = inbox.changes()
+    changes = inbox.changes(batch.taken.member)
     counts: Counter[str] = Counter()
     for work in works:
         _write(stores, changes, inbox.keys, batch, work, now)
         counts += _counts(work)
     counters.add(changes, inbox.keys, counts)
     part = Taken(batch.taken.member, [work.stored for work in works], batch.taken.alone, batch.taken.crashes)
-    said = inbox.settle(part, generation, works[0].header.connection, changes)
+    said = inbox.settle(part, generation, changes)
     return counts if said == "settled" else Counter({said: len(works)})
 
 
@@ -91,9 +99,12 @@ def _counts(work: Work) -> Counter[str]:
 def _bury(stores: Stores, changes: Changes, keys: Keys, work: Work, now: int) -> None:
     header = work.header
     if work.sealed_death:
+        _log.error("entry.dead", extra={"receipt": header.receipt, "reason": work.sealed_death, "shard": keys.shard})
         letter = DeadLetter(header.receipt, header.connection, work.sealed_death, now)
         bury_sealed(changes, keys, letter, work.stored.header, work.stored.sealed)
     for dead in work.dead:
+        if dead.model == "retraction":
+            _log.error("retraction.dead", extra={"receipt": header.receipt, "reason": dead.reason})
         letter = DeadLetter(header.receipt, header.connection, dead.reason, now, dead.model, dead.id, dead.version)
         bury(changes, keys, stores.vault, letter, _raw(dead))
 
@@ -111,6 +122,7 @@ def _directory_page(stores: Stores, changes: Changes, keys: Keys, work: Work, en
         changes,
         keys,
         work.header.connection,
+        work.header.generation,
         work.header.kind,
         envelope.run_id or work.header.receipt,
         cursor=None if envelope.gap else envelope.cursor,
@@ -125,20 +137,29 @@ def _page(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work
     run = stores.ledger.get(work.header.run or "")
     if run is None or not run.open or run.connection != work.header.connection or work.header.attempt is None:
         return
-    facts = _facts(work, envelope) if _proves(batch, work, envelope) else {}
+    facts = _facts(work, envelope) if _proves(batch, work, envelope, run) else []
     stores.ledger.page(changes, keys, run.id, work.header.attempt, facts, len(work.dead), now)
 
 
-def _proves(batch: Batch, work: Work, envelope: Envelope) -> bool:
+def _proves(batch: Batch, work: Work, envelope: Envelope, run: Run) -> bool:
     """A page that was dropped, is a gap, names no lane, or is older than the channel's last allow proves nothing."""
-    if envelope.thread_ts is None:
+    if envelope.thread_ts is None or not _spans(envelope, run):
         return False
     since = batch.allowed.since(envelope.channel or "", work.header.connection)
     dropped = any(not reason.startswith("notice.") for reason in work.dropped)
-    return work.admitted and not envelope.gap and not dropped and since is not None and work.epoch >= since
+    return not envelope.gap and not dropped and since is not None and work.epoch >= since
 
 
-def _facts(work: Work, envelope: Envelope) -> dict[str, str]:
+def _spans(envelope: Envelope, run: Run) -> bool:
+    """Whether the page was asked for the whole of the run's window, as far as it says with which bounds."""
+    try:
+        early = envelope.thread_ts or envelope.oldest is None or ts_us(envelope.oldest) <= run.oldest + 1
+        return bool(early) and (envelope.latest is None or ts_us(envelope.latest) >= run.latest)
+    except Rejected:
+        return False
+
+
+def _facts(work: Work, envelope: Envelope) -> list[str]:
     return page_facts(
         envelope.channel or "",
         envelope.thread_ts or "",

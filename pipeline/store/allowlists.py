@@ -9,7 +9,7 @@ import redis
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected
 from pipeline.models import AllowedSlackChannel, Internal, Retraction
-from pipeline.rules.allowlist import Allowed, Difference, Entry, difference, union
+from pipeline.rules.allowlist import Allowance, Allowed, Difference, Entry, difference, union
 from pipeline.rules.versions import epoch_digits, version
 from pipeline.store import audit, effects
 from pipeline.store.client import ask
@@ -85,12 +85,13 @@ class Allowlists:
             known = self._live(connection)
             if known.list_version != if_match:
                 raise StaleListError
-            diff = difference(self.effective(org, known.team), connection, wanted)
+            allowed = self.effective(org, known.team)
+            diff = difference(allowed, connection, wanted)
             if not (diff.added or diff.removed):
                 done = Change(known.list_version, diff, None)
                 return None
             changes = self._rewrite(keys, org, known, diff, epoch)
-            records = self._records(org, known, diff, epoch)
+            records = self._records(org, known, allowed, diff, epoch)
             receipt = None
             if records:
                 receipt = effects.append(
@@ -128,8 +129,10 @@ class Allowlists:
         for channel in diff.removed:
             changes.do("HDEL", allow, f"{known.team}|{channel}|{known.connection}")
             changes.do("HDEL", coverage, f"{channel}|head", f"{channel}|run", f"{channel}|since")
+        entry = json.dumps({"since": epoch, "version": known.list_version + 1})
         for channel in diff.added:
-            changes.do("HSET", allow, f"{known.team}|{channel}|{known.connection}", json.dumps({"since": epoch}))
+            changes.do("HSET", allow, f"{known.team}|{channel}|{known.connection}", entry)
+            changes.do("HDEL", coverage, f"{channel}|head", f"{channel}|run")
             changes.do("HSET", coverage, f"{channel}|since", epoch)
         # Removals go to Paragon at once; additions wait a moment for the next click.
         changes.do("ZADD", keys.due, epoch + (0 if diff.removed else DEBOUNCE_US), f"patch:{known.connection}")
@@ -137,28 +140,35 @@ class Allowlists:
             changes.do("ZADD", keys.due, epoch + DEBOUNCE_US, f"plan:{known.connection}")
         return changes
 
-    def _records(self, org: str, known: Registration, diff: Difference, epoch: int) -> list[Internal]:
+    def _records(self, org: str, known: Registration, allowed: Allowed, diff: Difference, epoch: int) -> list[Internal]:
+        """Fences for what nobody allows any more; records of channels that have a new first allower."""
         team = known.team or ""
         records: list[Internal] = []
         for channel in diff.orphaned:
             records += retractions(team, channel, epoch, "revoked")
-        for found in self._directory.channels(org, team, diff.added):
-            records.append(allowed_record(found, known.connection, epoch, known.list_version + 1))
+        new = {name: (known.connection, Allowance(epoch, known.list_version + 1)) for name in diff.added}
+        firsts = {name: allowed.first(name) or new[name] for name in diff.added if not allowed.admits(name)}
+        for name in diff.removed:
+            if heir := allowed.first(name, without=known.connection):
+                firsts[name] = heir
+        for found in self._directory.channels(org, team, sorted(firsts)):
+            records.append(allowed_record(found, *firsts[found.channel], epoch))
         return records
 
 
-def allowed_record(found: AllowedSlackChannel, by: str, epoch: int, list_version: int) -> AllowedSlackChannel:
-    """A directory channel as the record of one that was just allowed."""
+def allowed_record(found: AllowedSlackChannel, by: str, allowance: Allowance, epoch: int) -> AllowedSlackChannel:
+    """A directory channel as the record of an allowed one: whose list holds it longest, since when."""
     return found.model_copy(
         update={
             "version": f"{epoch_digits(epoch)}{found.version[16:]}",
             "allowed_by": by,
-            "allowed_at": epoch,
-            "list_version": str(list_version),
+            "allowed_at": allowance.since,
+            "list_version": str(allowance.version),
         }
     )
 
 
 def _entry(name: bytes, value: bytes) -> Entry:
     team, channel, connection = name.decode().split("|", 2)
-    return Entry(team, channel, connection, int(json.loads(value)["since"]))
+    said = json.loads(value)
+    return Entry(team, channel, connection, int(said["since"]), int(said["version"]))

@@ -20,8 +20,9 @@ class Backlog:
 def measure(client: redis.Redis, shards: Shards, now_us: int) -> Backlog:
     """The backlog of all shards."""
     every = shards.all()
-    ready = ask_all(client, [("ZRANGE", keys.ready, 0, -1) for keys in every])
-    streams = [keys.stream(member.decode()) for keys, row in zip(every, ready, strict=True) for member in row]
+    sets = [(keys, key) for keys in every for key in (keys.ready, keys.ready_effects)]
+    ready = ask_all(client, [("ZRANGE", key, 0, -1) for _, key in sets])
+    streams = [keys.stream(member.decode()) for (keys, _), row in zip(sets, ready, strict=True) for member in row]
     lengths = ask_all(client, [("XLEN", stream) for stream in streams])
     firsts = ask_all(client, [("XRANGE", stream, "-", "+", "COUNT", 1) for stream in streams])
     parked = ask_all(client, [("HLEN", keys.parked) for keys in every])

@@ -119,13 +119,14 @@ class Connections:
         assert found is not None  # noqa: S101 - just written under a guard
         return found, receipt
 
-    def fix_team(self, connection: str, team: str) -> None:
-        """Fix the team at first connect. Raises `Rejected("team_differs")` where another one is fixed."""
+    def fix_team(self, connection: str, team: str, generation: int) -> None:
+        """Fix the team of this generation at first connect. Raises `Rejected("team_differs")` where another one is."""
         keys = self._shards.of(connection)
         key = keys.connection(connection)
-        if Changes().expect("", "HGET", key, "team").do("HSET", key, "team", team).commit(self._client):
+        changes = Changes().expect("", "HGET", key, "team").expect(generation, "HGET", key, "generation")
+        if changes.expect("live", "HGET", key, "state").do("HSET", key, "team", team).commit(self._client):
             known = self.get(connection)
-            if known is None or known.team != team:
+            if known is None or known.team != team or known.generation != generation:
                 raise Rejected("team_differs")
 
     def set_metadata(self, connection: str, meta: dict[str, Any]) -> None:

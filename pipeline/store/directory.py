@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Iterator
 
 import redis
+from pydantic import ValidationError
 
-from pipeline.errors import Rejected
+from pipeline.errors import Rejected, Unavailable
 from pipeline.models import AllowedSlackChannel, User
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.scripts import Changes
 from pipeline.store.vault import Vault
+
+Entry = AllowedSlackChannel | User
 
 
 class Directory:
@@ -18,7 +21,7 @@ class Directory:
     def __init__(self, client: redis.Redis, shards: Shards, vault: Vault) -> None:
         self._client, self._shards, self._vault = client, shards, vault
 
-    def put(self, changes: Changes, org: str, record: AllowedSlackChannel | User) -> None:
+    def put(self, changes: Changes, org: str, record: Entry) -> None:
         """Keep a mapped channel or user as part of an atomic change."""
         kind, name = _place(record)
         team = record.team or ""
@@ -28,15 +31,15 @@ class Directory:
 
     def channels(self, org: str, team: str, wanted: Iterable[str] | None = None) -> Iterator[AllowedSlackChannel]:
         """The team's channels, or those wanted that are known."""
-        for plain in self._read(org, team, "channels", wanted):
-            yield AllowedSlackChannel.model_validate_json(plain)
+        for found in self._read(org, team, "channels", wanted):
+            if isinstance(found, AllowedSlackChannel):
+                yield found
 
     def user_names(self, org: str, team: str, wanted: Iterable[str]) -> dict[str, str]:
         """Slack user id → the name a person reads: display name, else real name, else handle."""
         names = {}
-        for plain in self._read(org, team, "users", wanted):
-            user = User.model_validate_json(plain)
-            if user.user_id:
+        for user in self._read(org, team, "users", wanted):
+            if isinstance(user, User) and user.user_id:
                 names[user.user_id] = user.display_name or user.real_name or user.name or user.user_id
         return names
 
@@ -44,7 +47,8 @@ class Directory:
         """Channel id → name. The caller asks for allowed channels only."""
         return {found.channel: found.name for found in self.channels(org, team, wanted) if found.name}
 
-    def _read(self, org: str, team: str, kind: str, wanted: Iterable[str] | None) -> Iterator[bytes]:
+    def _read(self, org: str, team: str, kind: str, wanted: Iterable[str] | None) -> Iterator[Entry]:
+        """Records that can be opened and read. No store call is made while one is: the outage caught is a key's."""
         key = self._keys(org).directory(org, team, kind)
         if wanted is None:
             rows = {name.decode(): value for name, value in ask(self._client, "HGETALL", key).items()}
@@ -56,15 +60,16 @@ class Directory:
                 continue
             key_id, _, sealed = value.partition(b"|")
             try:
-                yield self._vault.open(org, key_id.decode(), _header(org, team, kind, name), sealed)
-            except Rejected:
+                plain = self._vault.open(org, key_id.decode(), _header(org, team, kind, name), sealed)
+                yield (AllowedSlackChannel if kind == "channels" else User).model_validate_json(plain)
+            except (Rejected, Unavailable, ValidationError):
                 continue
 
     def _keys(self, org: str) -> Keys:
         return self._shards.of_org(org)
 
 
-def _place(record: AllowedSlackChannel | User) -> tuple[str, str]:
+def _place(record: Entry) -> tuple[str, str]:
     if isinstance(record, AllowedSlackChannel):
         return "channels", record.channel
     return "users", record.user_id or ""

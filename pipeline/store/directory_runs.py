@@ -1,13 +1,13 @@
 """Executions of the directory workflows: which pages came, and whether a directory was once read to its end."""
 
-from collections.abc import Mapping
+import json
 
 import redis
 
 from pipeline.rules.coverage import covered, page_facts
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, Shards
-from pipeline.store.scripts import Changes, pairs
+from pipeline.store.scripts import Changes
 
 _KEPT_SECONDS = 7 * 24 * 3600
 _WHOLE = "directory"  # Takes the channel's place in the facts: a directory is one chain.
@@ -25,6 +25,7 @@ class DirectoryRuns:
         changes: Changes,
         keys: Keys,
         connection: str,
+        generation: int,
         kind: str,
         run: str,
         *,
@@ -34,23 +35,27 @@ class DirectoryRuns:
         snapshot: bool,
     ) -> None:
         """Write one page's fact as part of the settle that ends it."""
-        facts: Mapping[str, str] = page_facts(_WHOLE, "", cursor=cursor, next_cursor=next_cursor, has_more=has_more)
+        facts = page_facts(_WHOLE, "", cursor=cursor, next_cursor=next_cursor, has_more=has_more)
         if snapshot:
             facts = page_facts(_WHOLE, "", cursor="", next_cursor="", has_more=False)
         if not facts:
             return
-        key = keys.directory_run(connection, kind, run)
-        changes.do("HSET", key, *pairs(facts)).do("EXPIRE", key, _KEPT_SECONDS)
-        changes.do("SADD", keys.touched, f"{PREFIX}{kind}|{run}|{connection}")
+        key = keys.directory_run(connection, generation, kind, run)
+        changes.hset(key, dict.fromkeys(facts, "")).do("EXPIRE", key, _KEPT_SECONDS)
+        changes.do("SADD", keys.touched, f"{PREFIX}{generation}|{kind}|{json.dumps([run, connection])}")
 
     def look(self, keys: Keys, touched: str, now: int) -> bool:
         """See whether a touched execution is complete; the first complete directory makes the pulls due."""
-        ask(self._client, "SREM", keys.touched, touched)
-        _, kind, run, connection = touched.split("|", 3)
-        rows = ask(self._client, "HGETALL", keys.directory_run(connection, kind, run))
-        if not covered({name.decode(): value.decode() for name, value in rows.items()}, _WHOLE):
-            return False
-        changes = Changes().expect("live", "HGET", keys.connection(connection), "state")
-        changes.do("HSET", keys.connection(connection), f"{kind}_complete_at", now)
-        changes.do("ZADD", keys.due, "LT", now, f"plan:{connection}").commit(self._client)
-        return True
+        _, generation, kind, rest = touched.split("|", 3)
+        run, connection = json.loads(rest)
+        key = keys.directory_run(connection, int(generation), kind, run)
+        rows = ask(self._client, "HGETALL", key)
+        done = covered([name.decode() for name in rows], _WHOLE)
+        if done:
+            changes = Changes().expect("live", "HGET", keys.connection(connection), "state")
+            changes.expect(generation, "HGET", keys.connection(connection), "generation")
+            changes.do("HSET", keys.connection(connection), f"{kind}_complete_at", now)
+            changes.do("ZADD", keys.due, "LT", now, f"plan:{connection}").commit(self._client)
+        # Last, and only if no page came meanwhile: a look that dies half-way is taken again.
+        Changes().expect(len(rows), "HLEN", key).do("SREM", keys.touched, touched).commit(self._client)
+        return done

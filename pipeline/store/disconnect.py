@@ -4,9 +4,9 @@ import redis
 
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected
-from pipeline.models import Internal, User
+from pipeline.models import Internal, Retraction, User
 from pipeline.rules.allowlist import difference
-from pipeline.rules.versions import version
+from pipeline.rules.versions import epoch_digits, version
 from pipeline.store import audit, effects
 from pipeline.store.allowlists import Allowlists, retractions
 from pipeline.store.client import ask
@@ -84,6 +84,20 @@ class Disconnect:
         records: list[Internal] = [gone]
         if known.team:
             allowed = self._allowlists.effective(org, known.team)
+            if not self._others(self._shards.of_org(org), org, known):
+                records.append(_users(known.team, epoch))
             for channel in difference(allowed, known.connection, []).orphaned:
                 records += retractions(known.team, channel, epoch, "disconnected")
         return records
+
+
+def _users(team: str, epoch: int) -> Retraction:
+    """The fence that ends a team's users when nobody reads the team any more."""
+    return Retraction(
+        id=f"user:{team}",
+        version=version(epoch),
+        target="user",
+        match={"team": team},
+        below=epoch_digits(epoch),
+        reason="disconnected",
+    )

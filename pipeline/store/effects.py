@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from pipeline.connection import split_connection
 from pipeline.models import Internal
 from pipeline.store import receipts
 from pipeline.store.entries import SCHEMA, Header, new_receipt, seal_entry
-from pipeline.store.keys import EFFECTS, Keys
+from pipeline.store.keys import Keys, effects_of
 from pipeline.store.scripts import Changes
 from pipeline.store.vault import Vault
 
@@ -33,9 +34,10 @@ def append(
     header = Header(receipt, "effect", connection, generation, None, None, epoch, epoch, SCHEMA, vault.key_id)
     effect = Effect([(record.model, msgspec.Raw(record.model_dump_json().encode())) for record in records])
     stored, sealed = seal_entry(vault, header, msgspec.json.encode(effect))
-    changes.do("XADD", keys.stream(EFFECTS), "*", "h", stored, "p", sealed)
-    changes.do("ZADD", keys.ready, "NX", epoch, EFFECTS)
-    receipts.enter(changes, keys, receipt, "waiting", kind="effect", connection=connection, at=epoch)
+    member = effects_of(split_connection(connection)[1])
+    changes.do("XADD", keys.stream(member), "*", "h", stored, "p", sealed)
+    changes.do("ZADD", keys.ready_effects, "NX", epoch, member)
+    receipts.record(changes, keys, receipt, "waiting", kind="effect", connection=connection, at=epoch)
     return receipt
 
 

@@ -42,14 +42,11 @@ def seal_entry(vault: Vault, header: Header, plain: bytes) -> tuple[bytes, bytes
 
 
 def read_header(stored: bytes) -> Header:
-    """The header of a stored entry. Raises `Rejected` for one that cannot be read or is of an unknown schema."""
+    """The header of a stored entry, of whatever schema. Raises `Rejected` for one that cannot be read."""
     try:
-        header = _decoder.decode(stored)
+        return _decoder.decode(stored)
     except msgspec.MsgspecError as error:
         raise Rejected("bad_header") from error
-    if header.schema != SCHEMA:
-        raise Rejected("unknown_schema")
-    return header
 
 
 def open_entry(vault: Vault, header: Header, stored: bytes, sealed: bytes) -> bytes:

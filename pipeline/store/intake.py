@@ -124,9 +124,9 @@ class Intake:
         member = header.connection
         record = json.dumps({"state": "waiting", "kind": header.kind, "connection": member, "at": header.received_at})
         touched = [keys.stream(member), keys.ready, keys.state, keys.connection(member)]
-        touched += [keys.receipts, keys.receipts_order]
+        touched += [keys.receipts, keys.receipts_order, keys.org(split_connection(member)[1])]
         args: list[Word] = [member, stored, sealed, self._backlog_limit, header.generation, int(from_token)]
-        args += [header.receipt, record, KEPT_PER_SHARD, RUNG_MS]
+        args += [header.receipt, record, KEPT_PER_SHARD, RUNG_MS, int(header.epoch is None)]
         append = _Append(touched, args, keys.shard)
         self._waiting.append(append)
         self._supervise()

@@ -2,8 +2,9 @@
 script touches one hash slot.
 
     {sN}:state                   shard state: absent | rung | draining:<token>
-    {sN}:ready                   sorted set: connection (or `effects`) → microseconds from when it may be served
-    {sN}:in:<connection>         stream of sealed entries          {sN}:effects   the same for effects
+    {sN}:ready                   sorted set: connection → microseconds from when it may be served
+    {sN}:in:<connection>         stream of sealed entries
+    {sN}:ready:effects, {sN}:effects:<org>   the same for what core routes cause, an organisation each; served first
     {sN}:mark, {sN}:suspects     what was open when a drain died; entries to be taken alone → crashes so far
     {sN}:parked                  connection → tries, while its mesh or credential refuses
     {sN}:conn:<connection>       registration: generation, team, state, list version, directory dates
@@ -11,7 +12,7 @@ script touches one hash slot.
     {sN}:org:<org>               last epoch
     {sN}:allow:<org>             <team>|<channel>|<connection> → JSON of who and when
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
-    {sN}:dirrun:<connection>:<kind>:<run>   pages of one directory execution
+    {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
     {sN}:cov:<connection>        <channel>|head, |run, |since
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
@@ -25,7 +26,19 @@ from hashlib import blake2b
 from pipeline.connection import split_connection
 
 META = "sluice:meta"
-EFFECTS = "effects"  # A member of the ready set; no connection is named so, for each has a slash.
+EFFECTS = (
+    "effects:"  # Begins a member that stands for an organisation's effects; a connection has a slash, it has none.
+)
+
+
+def effects_of(org: str) -> str:
+    """The member that stands for an organisation's effects."""
+    return EFFECTS + org
+
+
+def is_effects(member: str) -> bool:
+    """Whether a member of a ready set stands for effects."""
+    return member.startswith(EFFECTS) and "/" not in member
 
 
 def shard_of(org: str, shards: int) -> int:
@@ -117,9 +130,18 @@ class Keys:
         """Runs whose coverage is to be looked at."""
         return self._key("touched")
 
+    @property
+    def ready_effects(self) -> str:
+        """Whose effects wait, and since when."""
+        return self._key("ready:effects")
+
+    def ready_of(self, member: str) -> str:
+        """The sorted set that a member belongs to."""
+        return self.ready_effects if is_effects(member) else self.ready
+
     def stream(self, member: str) -> str:
-        """The stream of a member of the ready set."""
-        return self._key(EFFECTS) if member == EFFECTS else self._key(f"in:{member}")
+        """The stream of a member of a ready set."""
+        return self._key(member) if is_effects(member) else self._key(f"in:{member}")
 
     def connection(self, connection: str) -> str:
         """A connection's registration."""
@@ -137,9 +159,9 @@ class Keys:
         """The team's users or channels."""
         return self._key(f"dir:{org}:{team}:{kind}")
 
-    def directory_run(self, connection: str, kind: str, run: str) -> str:
+    def directory_run(self, connection: str, generation: int, kind: str, run: str) -> str:
         """The pages seen of one directory execution."""
-        return self._key(f"dirrun:{connection}:{kind}:{run}")
+        return self._key(f"dirrun:{connection}:{generation}:{kind}:{run}")
 
     def coverage(self, connection: str) -> str:
         """How far each channel of a connection is covered."""

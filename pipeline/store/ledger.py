@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.store.scripts import Changes, Word, pairs, run
 MOST_ATTEMPTS = 10
 FACTS_KEPT_SECONDS = 30 * 24 * 3600
 _RUNS_KEPT = 200
+_DAY_US = 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Run:
     @property
     def open(self) -> bool:
         """Whether an answer is still wanted."""
-        return self.state in ("requested", "blocked")
+        return self.state in ("requested", "blocked", "given_up")
 
     def public(self) -> dict[str, Any]:
         """What the API and the command line show."""
@@ -58,6 +59,7 @@ class Attempt:
     number: int
     epoch: int
     generation: int
+    state: str
     channels: list[str]
 
 
@@ -81,6 +83,8 @@ class Ledger:
         changes = Changes()
         for channel in window.channels:
             changes.expect("", "HGET", coverage, f"{channel}|run").do("HSET", coverage, f"{channel}|run", name)
+            # Revoked since the list was read: its mark would be left behind and keep it from being asked for again.
+            changes.expect(1, "HEXISTS", coverage, f"{channel}|since")
         fields: dict[str, Word] = {
             "connection": connection,
             "team": team,
@@ -140,34 +144,39 @@ class Ledger:
         said, *rest = run(self._client, "begin", touched, args)
         if said != b"ask":
             return str(said.decode())
-        number, epoch, generation, *channels = rest
-        return Attempt(found, int(number), int(epoch), int(generation), [name.decode() for name in channels])
+        number, epoch, generation, state, *channels = rest
+        names = [name.decode() for name in channels]
+        return Attempt(found, int(number), int(epoch), int(generation), state.decode(), names)
 
     def asked(self, attempt: Attempt, now: int) -> None:
-        """The trigger was taken: look again when it is overdue."""
-        self._look_again(attempt, now + self._overdue_us, state="requested", reason="").commit(self._client)
+        """The trigger was taken: look again when it is overdue. Each attempt waits twice as long as the one before.
+
+        Paragon's queue may be hours long (facts.md, 1): asking faster would only make it longer.
+        """
+        wait = min(self._overdue_us * 2 ** (attempt.number - 1), max(_DAY_US, self._overdue_us))
+        self._look_again(attempt, now + wait, state=attempt.state, reason="").commit(self._client)
 
     def not_asked(self, attempt: Attempt, at: int, *, reason: str, blocked: bool = False) -> None:
         """The trigger failed: ask again at that time. Somebody else's outage costs none of the run's tries."""
-        changes = self._look_again(attempt, at, state="blocked" if blocked else "requested", reason=reason)
+        changes = self._look_again(attempt, at, state="blocked" if blocked else attempt.state, reason=reason)
         changes.do("HINCRBY", self._shards.of(attempt.run.connection).run(attempt.run.id), "failed", 1)
         changes.commit(self._client)
 
     def _look_again(self, attempt: Attempt, at: int, *, state: str, reason: str) -> Changes:
         """Only while this attempt is still the newest and the run has not ended meanwhile."""
         keys, name = self._shards.of(attempt.run.connection), attempt.run.id
-        changes = Changes().expect("requested", "HGET", keys.run(name), "state")
+        changes = Changes().expect(attempt.state, "HGET", keys.run(name), "state")
         changes.expect(attempt.number, "HGET", keys.run(name), "attempt")
         changes.do("HSET", keys.run(name), "ask_at", at, "state", state, "reason", reason)
         return changes.do("ZADD", keys.due, at, f"trigger:{name}")
 
     def page(
-        self, changes: Changes, keys: Keys, name: str, attempt: int, facts: Mapping[str, str], dead: int, now: int
+        self, changes: Changes, keys: Keys, name: str, attempt: int, facts: Sequence[str], dead: int, now: int
     ) -> None:
         """Write a delivered page of an open run as part of the settle that ends it."""
         if facts:
             key = keys.facts(name, attempt)
-            changes.do("HSET", key, *pairs(facts))
+            changes.hset(key, dict.fromkeys(facts, ""))
             changes.do("EXPIRE", key, FACTS_KEPT_SECONDS)
         changes.do("HINCRBY", keys.run(name), "pages", 1)
         if dead:
@@ -181,20 +190,23 @@ class Ledger:
 
     def look(self, keys: Keys, name: str) -> list[str]:
         """See what the run's pages prove; the channels that are newly covered. Safe to repeat."""
-        ask(self._client, "SREM", keys.touched, name)
         found = self.get(name)
         if found is None or not found.open:
+            ask(self._client, "SREM", keys.touched, name)
             return []
         key = keys.coverage(found.connection)
         state = ask(self._client, "HMGET", key, *(f"{channel}|run" for channel in found.channels))
         waiting = [c for c, open_run in zip(found.channels, state, strict=True) if open_run == name.encode()]
         attempts = ask_all(self._client, [("HGETALL", keys.facts(name, n)) for n in range(1, found.attempt + 1)])
-        proofs = [_text(facts) for facts in attempts]
+        proofs = [[fact.decode() for fact in facts] for facts in attempts]
         done = [channel for channel in waiting if any(covered(facts, channel) for facts in proofs)]
         for channel in done:
             self._cover(keys, found, channel)
         if len(done) == len(waiting):
             self._close(keys, found)
+        # Last, and only if no page came meanwhile: a look that dies half-way is taken again.
+        untouched = Changes().expect(found.pages or "", "HGET", keys.run(name), "pages")
+        untouched.do("SREM", keys.touched, name).commit(self._client)
         return done
 
     def _cover(self, keys: Keys, found: Run, channel: str) -> None:
@@ -203,11 +215,20 @@ class Ledger:
         changes.do("HSET", key, f"{channel}|head", found.latest).do("HDEL", key, f"{channel}|run").commit(self._client)
 
     def _close(self, keys: Keys, found: Run) -> None:
+        """Nothing of it is wanted any more: covered, or, where everything was revoked before it was, cancelled."""
+        state = "covered" if self._anything(keys, found) else "cancelled"
         changes = Changes().expect(found.state, "HGET", keys.run(found.id), "state")
-        changes.do("HSET", keys.run(found.id), "state", "covered").do("ZREM", keys.due, f"trigger:{found.id}")
+        changes.do("HSET", keys.run(found.id), "state", state).do("ZREM", keys.due, f"trigger:{found.id}")
         for number in range(1, found.attempt + 1):
             changes.do("DEL", keys.facts(found.id, number))
         changes.commit(self._client)
+
+    def _anything(self, keys: Keys, found: Run) -> bool:
+        """Whether any channel of the run has come as far as its window."""
+        heads = ask(
+            self._client, "HMGET", keys.coverage(found.connection), *(f"{name}|head" for name in found.channels)
+        )
+        return any(int(head or 0) >= found.latest for head in heads)
 
     def coverage(self, connection: str) -> dict[str, dict[str, Any]]:
         """Channel → head (covered up to, microseconds), open run, allowed since."""

@@ -13,14 +13,9 @@ KEPT_PER_SHARD = 20_000
 
 
 def record(changes: Changes, keys: Keys, receipt: str, state: str, **facts: Any) -> None:
-    """Write what became of `receipt` as part of an atomic change. Its place in the cap was taken at append."""
-    changes.do("HSET", keys.receipts, receipt, json.dumps({"state": state, **facts}, separators=(",", ":")))
-
-
-def enter(changes: Changes, keys: Keys, receipt: str, state: str, **facts: Any) -> None:
-    """As `record`, for a receipt that no append has entered."""
-    record(changes, keys, receipt, state, **facts)
-    changes.do("RPUSH", keys.receipts_order, receipt)
+    """Write what became of `receipt` as part of an atomic change; the oldest of the shard make room."""
+    text = json.dumps({"state": state, **facts}, separators=(",", ":"))
+    changes.keep_receipt(keys.receipts, keys.receipts_order, receipt, text, KEPT_PER_SHARD)
 
 
 def find(client: redis.Redis, keys: Keys, receipt: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from pipeline.store.client import Reply, store_errors
 
 _LUA = Path(__file__).parent / "lua"
 Word = str | bytes | int
+_MOST_FIELDS = 500
 
 
 class Script(NamedTuple):
@@ -75,6 +76,18 @@ class Changes:
     def do(self, command: str, key: str, *args: Word) -> "Changes":
         """Apply `command key args` when everything holds."""
         self.commands += [len(args) + 2, command, self._number(key), *args]
+        return self
+
+    def hset(self, key: str, fields: Mapping[str, Word]) -> "Changes":
+        """HSET of any number of fields: Lua cannot hand more than some thousand words to one command."""
+        items = list(fields.items())
+        for i in range(0, len(items), _MOST_FIELDS):
+            self.do("HSET", key, *pairs(dict(items[i : i + _MOST_FIELDS])))
+        return self
+
+    def keep_receipt(self, receipts: str, order: str, receipt: str, record: str, kept: int) -> "Changes":
+        """Write a receipt's record, new or not (ops.lua)."""
+        self.commands += [6, "RECEIPT", self._number(receipts), self._number(order), receipt, record, kept]
         return self
 
     def commit(self, client: redis.Redis) -> int:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import redis
 
 from pipeline.errors import Unavailable
+from pipeline.store.client import ask_all, clock
 from pipeline.store.intake import RUNG_MS
-from pipeline.store.keys import Keys
+from pipeline.store.keys import Keys, Shards
 from pipeline.store.scripts import run
 
 LEASE_MS = 15_000
@@ -37,7 +38,8 @@ class Lease:
 
     def release(self) -> bool:
         """Give it back; True where something is due and a ring is wanted."""
-        return int(run(self._client, "release", [self.keys.state, self.keys.ready], [self.token, RUNG_MS])) == 1
+        keys = [self.keys.state, self.keys.ready, self.keys.ready_effects]
+        return int(run(self._client, "release", keys, [self.token, RUNG_MS])) == 1
 
     def keep(self) -> None:
         """Renew until told to stop. A store that is away for a moment is no loss yet; the script decides."""
@@ -70,3 +72,21 @@ def leased(client: redis.Redis, keys: Keys) -> Iterator[Lease | None]:
     finally:
         lease.stop()
         keeper.join()
+
+
+def late(client: redis.Redis, shards: Shards, by_us: int) -> list[Keys]:
+    """Shards that nobody drains though something has been due for `by_us` microseconds; `rung` protects none."""
+    every, before = shards.all(), clock(client) - by_us
+    states = ask_all(client, [("GET", keys.state) for keys in every])
+    ready = ask_all(client, [("ZRANGE", key, 0, 0, "WITHSCORES") for keys in every for key in _sets(keys)])
+    lowest = [[row[0][1] for row in ready[i : i + 2] if row] for i in range(0, len(ready), 2)]
+    rows = zip(every, states, lowest, strict=True)
+    return [keys for keys, state, scores in rows if scores and min(scores) <= before and not _draining(state)]
+
+
+def _sets(keys: Keys) -> tuple[str, str]:
+    return keys.ready, keys.ready_effects
+
+
+def _draining(state: bytes | None) -> bool:
+    return state is not None and state.startswith(b"draining:")

@@ -5,8 +5,9 @@ from collections import Counter
 
 import redis
 
-from pipeline.store.client import ask_all
-from pipeline.store.keys import EFFECTS, Keys, Shards
+from pipeline.connection import split_connection
+from pipeline.store.client import ask, ask_all
+from pipeline.store.keys import Keys, Shards, effects_of
 from pipeline.store.scripts import Changes
 
 _log = logging.getLogger(__name__)
@@ -16,9 +17,10 @@ def upkeep(client: redis.Redis, shards: Shards) -> Counter[str]:
     """Go through all shards; counts of what was found. A find is an alarm: somebody's hand was in the store."""
     found: Counter[str] = Counter(unmarked=0)
     for keys in shards.all():
-        members = [EFFECTS, *(name.decode() for name in ask_all(client, [("SMEMBERS", keys.connections)])[0])]
+        names = [name.decode() for name in ask(client, "SMEMBERS", keys.connections)]
+        members = [*names, *sorted({effects_of(split_connection(name)[1]) for name in names})]
         lengths = ask_all(client, [("XLEN", keys.stream(member)) for member in members])
-        scores = ask_all(client, [("ZSCORE", keys.ready, member) for member in members])
+        scores = ask_all(client, [("ZSCORE", keys.ready_of(member), member) for member in members])
         for member, length, score in zip(members, lengths, scores, strict=True):
             if length and score is None:
                 found["unmarked"] += _mark(client, keys, member, length)
@@ -27,7 +29,8 @@ def upkeep(client: redis.Redis, shards: Shards) -> Counter[str]:
 
 def _mark(client: redis.Redis, keys: Keys, member: str, entries: int) -> int:
     """Make the member due; it may have been settled and served meanwhile, which costs one empty take."""
-    changes = Changes().expect("", "ZSCORE", keys.ready, member).do("ZADD", keys.ready, "NX", 1, member)
+    changes = Changes().expect("", "ZSCORE", keys.ready_of(member), member)
+    changes.do("ZADD", keys.ready_of(member), "NX", 1, member)
     if changes.commit(client):
         return 0
     _log.error("upkeep.unmarked", extra={"connection": member, "entries": entries, "shard": keys.shard})

@@ -63,7 +63,7 @@ def test_a_team_that_the_drain_finds_out_while_a_registration_is_made_stays(core
     before = connections.get(CONNECTION)
     found = iter([before])
     connections.get, real = lambda name: next(found, None) or real(name), connections.get  # type: ignore[method-assign]
-    connections.fix_team(CONNECTION, TEAM)
+    connections.fix_team(CONNECTION, TEAM, 1)
     with pytest.raises(Rejected, match="team_differs"):
         connections.register(CONNECTION, team="T999", who={}, by="test")
     assert core.call("GET", AT).json()["team"] == TEAM
@@ -265,6 +265,7 @@ def test_pulls_are_asked_for_once_and_shown_with_their_coverage(core: Core) -> N
 
 def test_a_covered_pull_shows_how_fresh_the_connection_is(core: Core) -> None:
     core.connected().allow("C1")
+    core.sluice.client.zrem(core.sluice.keys.due, f"patch:{CONNECTION}")  # as if Paragon's metadata had it by now
     [run] = core.call("POST", f"{AT}/pulls").json()["runs"]
     attempt = core.sluice.stores.ledger.begin(core.sluice.stores.ledger.get(run))  # type: ignore[arg-type]
     assert not isinstance(attempt, str)

@@ -204,7 +204,7 @@ def test_a_run_whose_pages_arrive_is_not_asked_again(world: World) -> None:
     assert world.wire.count(POST) == 1
 
 
-def test_a_run_that_is_never_answered_is_given_up_with_an_alarm_and_asked_for_anew(
+def test_a_run_that_is_never_answered_is_given_up_with_an_alarm_and_asked_once_a_day_from_then_on(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = world.planned("C1")
@@ -213,14 +213,14 @@ def test_a_run_that_is_never_answered_is_given_up_with_an_alarm_and_asked_for_an
         world.make_due("trigger", run)
     assert world.outgoing.trigger(run) == "given_up"
     assert world.state(run) == ("given_up", 10)
-    assert world.item("trigger", run) is None
+    due = world.item("trigger", run)
+    assert due is not None
+    assert 86_000 < due < 86_401
     assert [one.levelname for one in caplog.records if one.message == "pull.given_up"] == ["ERROR"]
     assert counters.totals(world.sluice.client, world.sluice.stores.shards)["pulls.given_up"] == 1
-    world.make_due("plan")
-    world.dispatch()
-    newest = world.sluice.stores.ledger.listing(CONNECTION)[0]
-    assert newest.id != run
-    assert (newest.state, newest.channels, newest.oldest) == ("requested", ["C1"], 0)
+    world.make_due("trigger", run)
+    assert world.outgoing.trigger(run) == "asked again"
+    assert world.state(run) == ("given_up", 11)
 
 
 def test_a_channel_that_is_revoked_before_its_trigger_is_not_asked_for(world: World) -> None:

@@ -2,16 +2,18 @@
 -- A new attempt of a run: reads the allowlist and draws the epoch in one piece, just before the trigger's POST.
 -- KEYS 1 run  2 organisation  3 allowlist  4 connection  5 due  6 coverage
 -- ARGV 1 run id  2 team  3 connection  4 lease (µs)  5 overdue (µs)  6 most attempts  7… channels
--- Answers {'closed'} | {'early', due} | {'progress', due} | {'given_up'} | {'cancelled'}
---       | {'ask', attempt, epoch, generation, channels…}
+-- Answers {'closed'} | {'early', due} | {'metadata'} | {'progress', due} | {'given_up', due} | {'cancelled'}
+--       | {'ask', attempt, epoch, generation, state, channels…}
 local known = redis.call('HMGET', KEYS[1], 'state', 'ask_at', 'attempt', 'progress', 'failed')
 local item = 'trigger:' .. ARGV[1]
-if known[1] ~= 'requested' and known[1] ~= 'blocked' then
+if known[1] ~= 'requested' and known[1] ~= 'blocked' and known[1] ~= 'given_up' then
   redis.call('ZREM', KEYS[5], item)
   return {'closed'}
 end
 local now = now_us()
 if tonumber(known[2]) > tonumber(now) then return {'early', known[2]} end
+-- A list that changed is carried into the metadata before anything is asked for under it.
+if redis.call('ZSCORE', KEYS[5], 'patch:' .. ARGV[3]) then return {'metadata'} end
 local attempt = tonumber(known[3])
 local fresh = known[4] and tonumber(known[4]) + tonumber(ARGV[5]) or 0
 if attempt > 0 and fresh > tonumber(now) then
@@ -26,21 +28,30 @@ for i = 7, #ARGV do
   if registered[2] == 'live' and redis.call('HGET', KEYS[6], ARGV[i] .. '|run') == ARGV[1]
      and redis.call('HEXISTS', KEYS[3], ARGV[2] .. '|' .. ARGV[i] .. '|' .. ARGV[3]) == 1 then
     channels[#channels + 1] = ARGV[i]
+  elseif redis.call('HGET', KEYS[6], ARGV[i] .. '|run') == ARGV[1] then
+    -- Revoked after it was asked for: left behind, the mark would keep the channel from ever being asked for again.
+    redis.call('HDEL', KEYS[6], ARGV[i] .. '|run')
   end
 end
-if #channels == 0 or attempt - tonumber(known[5] or '0') >= tonumber(ARGV[6]) then
-  local state = #channels == 0 and 'cancelled' or 'given_up'
-  redis.call('HSET', KEYS[1], 'state', state)
+if #channels == 0 then
+  redis.call('HSET', KEYS[1], 'state', 'cancelled')
   redis.call('ZREM', KEYS[5], item)
-  for _, channel in ipairs(channels) do redis.call('HDEL', KEYS[6], channel .. '|run') end
-  return {state}
+  return {'cancelled'}
+end
+local state = known[1] == 'given_up' and 'given_up' or 'requested'
+if state == 'requested' and attempt - tonumber(known[5] or '0') >= tonumber(ARGV[6]) then
+  -- Given up means an alarm and a question a day from now on: the window stays open, and late pages still count.
+  local at = string.format('%.0f', tonumber(now) + 86400000000)
+  redis.call('HSET', KEYS[1], 'state', 'given_up', 'ask_at', at)
+  redis.call('ZADD', KEYS[5], at, item)
+  return {'given_up', at}
 end
 local last = tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0')
 local epoch = string.format('%.0f', math.max(tonumber(now), last + 1))
 redis.call('HSET', KEYS[2], 'epoch', epoch)
 -- If we die before the POST's answer, the run is due again after the lease.
 local again = string.format('%.0f', tonumber(now) + tonumber(ARGV[4]))
-redis.call('HSET', KEYS[1], 'attempt', attempt + 1, 'epoch', epoch, 'ask_at', again, 'state', 'requested')
+redis.call('HSET', KEYS[1], 'attempt', attempt + 1, 'epoch', epoch, 'ask_at', again, 'state', state)
 redis.call('HDEL', KEYS[1], 'progress')
 redis.call('ZADD', KEYS[5], again, item)
-return {'ask', attempt + 1, epoch, registered[1], unpack(channels)}
+return {'ask', attempt + 1, epoch, registered[1], state, unpack(channels)}

@@ -1,12 +1,26 @@
--- Shared tail of every script that writes. `words` holds commands, each as: number of words, name, index into KEYS,
--- arguments. Nothing here decides anything: guards come first, in the script that includes this.
+-- Shared by every script that writes.
+
+-- A receipt's record. The oldest make room: as many are kept as the order has, so a record whose place was given away
+-- while it waited takes a new one.
+local function receipt(hash, order, id, record, kept)
+  if redis.call('HSET', hash, id, record) == 0 then return end
+  if redis.call('RPUSH', order, id) > tonumber(kept) then redis.call('HDEL', hash, redis.call('LPOP', order)) end
+end
+
+-- `words` holds commands, each as: number of words, name, index into KEYS, arguments. RECEIPT is one of ours: index of
+-- the hash, index of the order, id, record, how many are kept. Nothing here decides anything: guards come first, in
+-- the script that includes this.
 local function apply(words, from)
   local i = from
   while i <= #words do
     local n = tonumber(words[i])
-    local call = {words[i + 1], KEYS[tonumber(words[i + 2])]}
-    for j = i + 3, i + n do call[#call + 1] = words[j] end
-    redis.call(unpack(call))
+    if words[i + 1] == 'RECEIPT' then
+      receipt(KEYS[tonumber(words[i + 2])], KEYS[tonumber(words[i + 3])], words[i + 4], words[i + 5], words[i + 6])
+    else
+      local call = {words[i + 1], KEYS[tonumber(words[i + 2])]}
+      for j = i + 3, i + n do call[#call + 1] = words[j] end
+      redis.call(unpack(call))
+    end
     i = i + n + 1
   end
 end

@@ -9,7 +9,8 @@ if ARGV[3] ~= '' and redis.call('HGET', KEYS[4], 'generation') ~= ARGV[3] then r
 local n = tonumber(ARGV[4])
 -- A batch goes in one piece: if its first entry is gone, this very settle was done before and its answer was lost.
 if #redis.call('XRANGE', KEYS[2], ARGV[5], ARGV[5]) == 0 then return 'already' end
+-- A script that fails is not rolled back: what might fail comes first, the end last. So a bug repeats, and loses nothing.
+apply(ARGV, 5 + n)
 for i = 5, 4 + n do redis.call('XDEL', KEYS[2], ARGV[i]) end
 if redis.call('XLEN', KEYS[2]) == 0 then redis.call('ZREM', KEYS[3], ARGV[2]) end
-apply(ARGV, 5 + n)
 return 'settled'
