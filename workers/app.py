@@ -1,5 +1,7 @@
 """The Celery application: workers, beat and Flower are started with `-A workers.app`."""
 
+import logging
+
 from celery import Celery
 from celery.signals import setup_logging
 from common_core import log_manager
@@ -10,14 +12,15 @@ from workers.names import sending
 
 settings = Settings.load("worker")
 
-app = Celery("sluice", include=["workers.tasks", "workers.control"])
+app = Celery("sluice", include=["workers.tasks", "workers.control"], task_cls="workers.strategy:StrictTask")
 app.conf.update(sending(settings.broker_url))
 app.conf.update(
     # A message carries a shard or an id and may be lost: the store holds the work, the sweep finds it.
     task_acks_late=False,
     worker_prefetch_multiplier=1,
-    task_soft_time_limit=90,
-    task_time_limit=120,
+    # A drain works for seconds, but its last batch may meet a slow mesh; its lease is renewed all the while.
+    task_soft_time_limit=300,
+    task_time_limit=330,
     worker_soft_shutdown_timeout=8.0,
     worker_enable_soft_shutdown_on_idle=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -38,3 +41,5 @@ app.conf.update(
 def _log(**_: object) -> None:
     """Our own logging: JSON lines with ids, never content."""
     log_manager.setup(level=settings.log_level, fmt=settings.log_format)
+    # Two lines for each tick of each second tell nobody anything; Flower shows the tasks.
+    logging.getLogger("celery").setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 from pipeline import flow
 from pipeline.errors import Unavailable
-from pipeline.store.client import ask_all, clock
 from pipeline.store.durability import NotDurableError
+from pipeline.store.shard import late
 from settings import Settings, SettingsError
 from workers import lifecycle
 from workers.names import TRIGGER
@@ -25,20 +25,6 @@ EVERY_SECONDS = 1.0
 LATE_US = 2 * 1_000_000
 OVERDUE_US = 30 * 1_000_000
 _log = logging.getLogger("workers.sweep")
-
-
-def late_shards(process: lifecycle.Process) -> list[int]:
-    """Shards that are not draining though something has been due for more than two seconds."""
-    stores, shards = process.stores, process.stores.shards.all()
-    before = clock(stores.client) - LATE_US
-    states = ask_all(stores.client, [("GET", keys.state) for keys in shards])
-    lowest = ask_all(stores.client, [("ZRANGE", keys.ready, 0, 0, "WITHSCORES") for keys in shards])
-    rows = zip(shards, states, lowest, strict=True)
-    return [keys.shard for keys, state, row in rows if row and row[0][1] < before and not _draining(state)]
-
-
-def _draining(state: bytes | None) -> bool:
-    return state is not None and state.startswith(b"draining:")
 
 
 class Sweep:
@@ -53,13 +39,24 @@ class Sweep:
     def drain(self) -> Counter[str]:
         """One round over the late shards; counts of what was done."""
         done: Counter[str] = Counter()
-        shards, self._rung = self._rung | set(late_shards(self._process)), set()
+        stores = self._process.stores
+        shards, self._rung = self._rung | {keys.shard for keys in late(stores.client, stores.shards, LATE_US)}, set()
         for shard in sorted(shards):
-            counts = flow.drain(self._process.stores, shard, ring=self._rung.add)
+            counts = self._one(shard)
             settled = sum(number for name, number in counts.items() if name.startswith("settled."))
             _log.warning("sweep.drained", extra={"shard": shard, "settled": settled})
             done.update(drained=1, settled=settled)
         return done
+
+    def _one(self, shard: int) -> Counter[str]:
+        """Drain one shard. A bug that one shard's entries bring out must not keep the others waiting."""
+        try:
+            return flow.drain(self._process.stores, shard, ring=self._rung.add)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - it is logged whole, and the next round comes
+            _log.exception("sweep.failed", extra={"shard": shard})
+            return Counter(failed=1)
 
     def call(self) -> Counter[str]:
         """Run the scheduled items that nobody takes; how many of each kind."""

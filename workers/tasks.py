@@ -12,6 +12,7 @@ from celery.signals import worker_process_init
 
 from pipeline import flow
 from pipeline.errors import Rejected, Unavailable
+from pipeline.store.shard import late
 from pipeline.store.upkeep import upkeep as keep_up
 from settings import Settings
 from workers import deathsig, lifecycle
@@ -60,6 +61,10 @@ def dispatch(self: Any, slot: int) -> dict[str, int]:
     if type(slot) is not int:
         return {_refused(DISPATCH): 1}
     try:
+        stores = process().stores
+        # Whoever was parked is due again without a callback that would ring for it.
+        for keys in late(stores.client, stores.shards, 0, unrung=True):
+            _send(self.app, DRAIN, keys.shard)
         return {"slot": slot, **process().outgoing.dispatch(lambda name, what: _send(self.app, name, what))}
     except Unavailable as outage:
         return {"slot": slot, _unavailable(DISPATCH, outage): 1}

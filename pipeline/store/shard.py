@@ -74,19 +74,22 @@ def leased(client: redis.Redis, keys: Keys) -> Iterator[Lease | None]:
         keeper.join()
 
 
-def late(client: redis.Redis, shards: Shards, by_us: int) -> list[Keys]:
-    """Shards that nobody drains though something has been due for `by_us` microseconds; `rung` protects none."""
+def late(client: redis.Redis, shards: Shards, by_us: int, *, unrung: bool = False) -> list[Keys]:
+    """Shards that nobody drains though something has been due for `by_us` microseconds.
+
+    `rung` protects none, for the ring may be lost; with `unrung` only those that nobody has rung for either.
+    """
     every, before = shards.all(), clock(client) - by_us
     states = ask_all(client, [("GET", keys.state) for keys in every])
     ready = ask_all(client, [("ZRANGE", key, 0, 0, "WITHSCORES") for keys in every for key in _sets(keys)])
     lowest = [[row[0][1] for row in ready[i : i + 2] if row] for i in range(0, len(ready), 2)]
     rows = zip(every, states, lowest, strict=True)
-    return [keys for keys, state, scores in rows if scores and min(scores) <= before and not _draining(state)]
+    return [keys for keys, state, scores in rows if scores and min(scores) <= before and _free(state, unrung)]
 
 
 def _sets(keys: Keys) -> tuple[str, str]:
     return keys.ready, keys.ready_effects
 
 
-def _draining(state: bytes | None) -> bool:
-    return state is not None and state.startswith(b"draining:")
+def _free(state: bytes | None, unrung: bool) -> bool:
+    return state is None or (state == b"rung" and not unrung)
