@@ -26,6 +26,7 @@ from pipeline.store.vault import Vault
 
 RUNG_MS = 3000
 _MOST_IN_A_FLUSH = 512
+_MOST_REMEMBERED = 100_000
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +93,9 @@ class Intake:
         org = split_connection(connection)[1]
         keys = Keys(shard_of(org, self._shards.count))
         receipt = new_receipt(keys.shard)
-        known = generation if generation is not None else await self._generation(keys, connection)
+        # Where we do not know the generation yet, the script tells it: a lookup of its own would cost each callback of
+        # a burst a connection, and the client has a hundred.
+        known = generation if generation is not None else self._generations.get(connection, 0)
         for _ in range(3):
             header = Header(
                 receipt, kind, connection, known, run, attempt, epoch, self._now_us(), SCHEMA, self._vault.key_id
@@ -101,24 +104,16 @@ class Intake:
             try:
                 await self._send(keys, header, stored, sealed, from_token=generation is not None)
             except _Generation as other:
-                known = self._generations[connection] = other.current
+                known = self._remember(connection, other.current)
             else:
                 return receipt
         raise Unavailable("connection changes generation", retry_after=1.0)
 
-    async def _generation(self, keys: Keys, connection: str) -> int:
-        """The current generation, remembered; the script corrects us when it has moved."""
-        if connection not in self._generations:
-            try:
-                found = await self._client.execute_command("HGET", keys.connection(connection), "generation")
-            except redis.RedisError as error:
-                raise unavailable(error) or error from error
-            if found is None:
-                raise NotRegistered
-            if len(self._generations) > 100_000:
-                self._generations.clear()
-            self._generations[connection] = int(found)
-        return self._generations[connection]
+    def _remember(self, connection: str, generation: int) -> int:
+        if len(self._generations) > _MOST_REMEMBERED:
+            self._generations.clear()
+        self._generations[connection] = generation
+        return generation
 
     async def _send(self, keys: Keys, header: Header, stored: bytes, sealed: bytes, *, from_token: bool) -> None:
         member = header.connection
