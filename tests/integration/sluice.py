@@ -34,11 +34,11 @@ def now_us() -> int:
 class Sluice:
     """Registers, allows, receives and drains, without HTTP and without Celery."""
 
-    def __init__(self, store_url: str, *, backlog_limit: int = 1000) -> None:
+    def __init__(self, store_url: str, *, backlog_limit: int = 1000, mesh: FakeMesh | None = None) -> None:
         self.url, self.backlog_limit = store_url, backlog_limit
         self.client: redis.Redis = connect(store_url)
         self.vault = Vault({"k1": bytes(range(32))})
-        self.mesh = FakeMesh()
+        self.mesh = mesh or FakeMesh()
         self.engine = MeshEngine(base_url="http://mesh.invalid", transport=self.mesh, policy=QUICK)
         self.team_asked: list[str] = []
         self.stores: Stores = make_stores(
