@@ -22,6 +22,7 @@ from pipeline.store.scripts import Changes
 from workers.names import PATCH_METADATA, TRIGGER
 
 PAGE_LIMIT = 200
+_SOON_US = 500_000
 _HOUR_US = 3600 * 1_000_000
 _log = logging.getLogger(__name__)
 
@@ -87,11 +88,12 @@ class Outgoing:
         if said is not None:
             return f"metadata {said}"
         attempt = self._stores.ledger.begin(found)
-        if isinstance(attempt, str):
-            if attempt == "given_up":
+        match attempt:
+            case "metadata":
+                self._wait_for_metadata(keys, found)
+            case "given_up":
                 self._alarm(keys, found)
-            return attempt
-        return self._ask(keys, attempt)
+        return attempt if isinstance(attempt, str) else self._ask(keys, attempt)
 
     def _forget(self, run_id: str) -> None:
         """Take a run that is no more out of the schedule, or it would be due for ever."""
@@ -117,13 +119,19 @@ class Outgoing:
             said = self.patch(connection)
         if said in ("patched", "unchanged", "gone"):
             return None
-        due, seen = schedule.when(keys, "patch", connection), schedule.when(keys, "trigger", run.id)
-        if due is not None and seen is not None:
-            schedule.finish(keys, "trigger", run.id, seen, next_at=int(due))
+        self._wait_for_metadata(keys, run)
         return said
 
+    def _wait_for_metadata(self, keys: Keys, run: Run) -> None:
+        """Put the trigger to a moment from now or, where the metadata failed, to when that is tried again."""
+        schedule, soon = self._stores.schedule, clock(self._stores.client) + _SOON_US
+        due, seen = schedule.when(keys, "patch", run.connection), schedule.when(keys, "trigger", run.id)
+        if seen is not None:
+            failing = due is not None and schedule.failing(keys, "patch", run.connection)
+            schedule.finish(keys, "trigger", run.id, seen, next_at=int(due or 0) if failing else soon)
+
     def _alarm(self, keys: Keys, run: Run) -> None:
-        """A window that stays open: somebody must look. The next plan asks for it again, as a new run."""
+        """A window that stays open: somebody must look. It is asked once a day from now on."""
         _log.error("pull.given_up", extra={"run": run.id, "connection": run.connection, "attempts": run.attempt})
         changes = Changes()
         counters.add(changes, keys, {"pulls.given_up": 1})
@@ -180,19 +188,19 @@ class Outgoing:
         if known is None or not known.live:
             stores.schedule.finish(keys, "patch", connection, seen)
             return "gone"
-        ours = {
-            **stores.connections.metadata(connection),
-            "userid": connection,
-            "allowListedChannels": stores.allowlists.own(connection, known.team),
-        }
         try:
+            ours = {
+                **stores.connections.metadata(connection),
+                "userid": connection,
+                "allowListedChannels": stores.allowlists.own(connection, known.team),
+            }
             changed = self._paragon.merge_meta(connection, ours).changed
         except (Unavailable, Rejected) as refusal:
             return self._not_patched(keys, connection, seen, refusal)
-        patched = Changes().expect(known.generation, "HGET", keys.connection(connection), "generation")
-        patched.do("HSET", keys.connection(connection), "metadata_at", clock(stores.client)).commit(stores.client)
-        stores.schedule.finish(keys, "patch", connection, seen)
         stores.schedule.succeeded(keys, "patch", connection)
+        if not stores.connections.carried(known, clock(stores.client)):
+            stores.schedule.sooner(keys, "patch", connection, clock(stores.client))
+            return "changed meanwhile"
         return "patched" if changed else "unchanged"
 
     def _not_patched(self, keys: Keys, connection: str, seen: str, refusal: Unavailable | Rejected) -> str:

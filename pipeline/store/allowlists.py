@@ -134,6 +134,7 @@ class Allowlists:
             changes.do("HSET", allow, f"{known.team}|{channel}|{known.connection}", entry)
             changes.do("HDEL", coverage, f"{channel}|head", f"{channel}|run")
             changes.do("HSET", coverage, f"{channel}|since", epoch)
+        changes.do("HINCRBY", key, "metadata_wanted", 1)
         # Removals go to Paragon at once; additions wait a moment for the next click.
         changes.do("ZADD", keys.due, epoch + (0 if diff.removed else DEBOUNCE_US), f"patch:{known.connection}")
         if diff.added:

@@ -22,7 +22,9 @@ _MOST_TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What is known of a connection. `generation` rises with each disconnect; times in microseconds."""
+    """What is known of a connection. `generation` rises with each disconnect, `metadata_wanted` with each change of
+    what Paragon's metadata shall say; times in microseconds.
+    """
 
     connection: str
     generation: int
@@ -33,6 +35,7 @@ class Registration:
     channels_complete_at: int | None
     users_complete_at: int | None
     metadata_at: int | None
+    metadata_wanted: int = 0
 
     @property
     def directory_complete(self) -> bool:
@@ -141,12 +144,22 @@ class Connections:
             merged = {**self._opened(connection, before), **meta}
             sealed = self._vault.seal(org, _meta_header(connection), json.dumps(merged).encode())
             changes = Changes().expect("live", "HGET", key, "state").expect(before or "", "HGET", key, "meta")
-            failed = changes.do("HSET", key, "meta", f"{self._vault.key_id}|".encode() + sealed).commit(self._client)
+            changes.do("HSET", key, "meta", f"{self._vault.key_id}|".encode() + sealed)
+            failed = changes.do("HINCRBY", key, "metadata_wanted", 1).commit(self._client)
             if failed == 0:
                 return
             if failed == 1:
                 raise Rejected("not_registered")
         raise Unavailable("connection busy", retry_after=1.0)
+
+    def carried(self, known: Registration, at: int) -> bool:
+        """Paragon's metadata says what was wanted when `known` was read; False where more is wanted since."""
+        keys = self._shards.of(known.connection)
+        key = keys.connection(known.connection)
+        changes = Changes().expect(known.generation, "HGET", key, "generation")
+        changes.expect(known.metadata_wanted or "", "HGET", key, "metadata_wanted")
+        changes.do("HSET", key, "metadata_at", at).do("ZREM", keys.due, f"patch:{known.connection}")
+        return changes.commit(self._client) == 0
 
     def metadata(self, connection: str) -> dict[str, Any]:
         """The core service's own metadata keys for this Paragon user."""
@@ -181,4 +194,5 @@ def _read(connection: str, fields: dict[bytes, bytes]) -> Registration:
         channels_complete_at=number(b"channels_complete_at"),
         users_complete_at=number(b"users_complete_at"),
         metadata_at=number(b"metadata_at"),
+        metadata_wanted=number(b"metadata_wanted") or 0,
     )
