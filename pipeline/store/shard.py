@@ -82,7 +82,7 @@ def late(client: redis.Redis, shards: Shards, by_us: int, *, unrung: bool = Fals
     every, before = shards.all(), clock(client) - by_us
     states = ask_all(client, [("GET", keys.state) for keys in every])
     ready = ask_all(client, [("ZRANGE", key, 0, 0, "WITHSCORES") for keys in every for key in _sets(keys)])
-    lowest = [[row[0][1] for row in ready[i : i + 2] if row] for i in range(0, len(ready), 2)]
+    lowest = [[float(row[1]) for row in ready[i : i + 2] if row] for i in range(0, len(ready), 2)]
     rows = zip(every, states, lowest, strict=True)
     return [keys for keys, state, scores in rows if scores and min(scores) <= before and _free(state, unrung)]
 
