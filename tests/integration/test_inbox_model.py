@@ -166,6 +166,14 @@ class InboxMachine(Drains, RuleBasedStateMachine):
             self.the_admin_changes_her_mind()
         self._work_until(None)
 
+    @precondition(lambda self: self.hand is None and not self.full and FICKLE in self.listed)
+    @rule(member=st.sampled_from(MEMBERS), at=PHASES)
+    def a_revocation_overtakes_a_batch(self, member: str, at: str) -> None:
+        self.append(member, [(FICKLE, STAMPS[:2], 0, 0)])
+        self._work_until(at)
+        self.the_admin_changes_her_mind()
+        self._work_until(None)
+
     @precondition(lambda self: self.hand is None and self.ghost is None)
     @rule(at=PHASES)
     def a_drain_is_overtaken(self, at: str) -> None:
