@@ -1,5 +1,6 @@
 """What the Celery application is told, read from the application itself."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from cli.stand_ins import build
 from settings import STACK_MARK
 from workers import beat, control
 from workers.names import DISPATCH, UPKEEP
+from workers.strategy import StrictTask, well_formed
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +130,36 @@ def test_a_worker_answers_questions_and_takes_no_commands() -> None:
     for name, what in Panel.meta.items():
         if what.type == "control" and name not in ("enable_events", "heartbeat"):
             assert name not in Panel.data
+
+
+@pytest.mark.parametrize("arguments", [[5], ["0a" + "0" * 24]])
+def test_what_ours_send_is_taken_off_the_queue(app: Celery, arguments: list[Any]) -> None:
+    app.loader.import_default_modules()
+    task = app.tasks[UPKEEP]
+    made = app.amqp.create_task_message("an-id", UPKEEP, arguments, {}, expires=60)
+    assert well_formed(made.headers, json.loads(json.dumps(made.body)))
+    assert isinstance(task, StrictTask)
+    assert task.Strategy == "workers.strategy:strict"
+
+
+@pytest.mark.parametrize(
+    ("headers", "payload"),
+    [
+        ({}, {"a": 1}),
+        ({}, None),
+        ({}, [[1], {}]),
+        ({}, [[], {}, {}]),
+        ({}, [[1, 2], {}, {}]),
+        ({}, [[[1]], {}, {}]),
+        ({}, [[1], {"a": 1}, {}]),
+        ({}, [[1], {}, {"chain": [{"task": "x"}]}]),
+        ({"id": None}, [[1], {}, {}]),
+        ({"eta": "2100-01-01T00:00:00"}, [[1], {}, {}]),
+        ({"retries": 1}, [[1], {}, {}]),
+        ({"shadow": "x"}, [[1], {}, {}]),
+        ({"expires": []}, [[1], {}, {}]),
+    ],
+)
+def test_what_ours_never_send_is_refused(headers: dict[str, Any], payload: Any) -> None:
+    assert well_formed({"id": "x"}, [[1], {}, {}])
+    assert not well_formed({"id": "x", **headers}, payload)
