@@ -55,7 +55,7 @@ class Work:
     @property
     def live(self) -> bool:
         """Whether later stages have anything to do with it."""
-        return not (self.purged or self.sealed_death)
+        return not (self.purged or self.sealed_death or self.held)
 
     @property
     def org(self) -> str:

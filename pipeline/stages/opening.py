@@ -18,7 +18,7 @@ MOST_PLAIN_BYTES = 16 * 1024 * 1024
 def open_entries(stores: Stores, taken: Taken) -> Batch:
     """The batch with plain payloads. Entries of an older generation stay sealed and end as purged.
 
-    Raises `Unavailable` for a key that the ring lacks, or where the team cannot be found out yet.
+    A key that the ring lacks holds back what it sealed. Raises `Unavailable` where the team cannot be found out yet.
     """
     known = None if is_effects(taken.member) else _known(stores, taken.member)
     batch = Batch(taken, known, [_work(taken, stored) for stored in taken.entries])
@@ -45,7 +45,7 @@ def open_entries(stores: Stores, taken: Taken) -> Batch:
 def _known(stores: Stores, connection: str) -> Registration:
     """A connection without a registration is treated as one that was disconnected."""
     found = stores.connections.get(connection)
-    return found or Registration(connection, 1 << 62, False, None, 0, 0, None, None, None)
+    return found or Registration(connection, 0, False, None, 0, 0, None, None, None)
 
 
 def _outdated(header: Header, known: Registration) -> bool:
@@ -78,6 +78,8 @@ def _open(stores: Stores, work: Work) -> None:
         work.plain = open_entry(stores.vault, work.header, work.stored.header, work.stored.sealed)
     except Rejected as error:
         work.die(error.reason)
+    except Unavailable as outage:
+        work.held = outage
 
 
 def _fix_team(stores: Stores, known: Registration) -> str:
