@@ -6,8 +6,10 @@ Whatever is wrong stops the start with one sentence that names the variable and 
 
 import base64
 import binascii
+import ipaddress
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,6 +30,8 @@ UNSET = SecretStr("")  # not a secret: the absence of one
 KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
 SCOPE = re.compile(r"operator|org:.+")
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+BROKERS = ("redis://", "rediss://", "sentinel://", "amqp://", "amqps://")
 
 
 class SettingsError(Exception):
@@ -43,15 +47,16 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _pairs(value: object, separator: str) -> list[tuple[str, str]]:
+def _pairs(value: object, separator: str, *, most: int = 1) -> list[tuple[str, str]]:
+    """`<id><separator><value>,…`, each id at most `most` times."""
     parts = _listed(value)
     if not isinstance(parts, list):
         raise ValueError(f"must be a comma list of <id>{separator}<value>")
     pairs = [part.rpartition(separator)[::2] if separator == "=" else part.partition(separator)[::2] for part in parts]
     if not all(key and entry for key, entry in pairs):
         raise ValueError(f"must be a comma list of <id>{separator}<value>")
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("names one id twice")
+    if max(Counter(key for key, _ in pairs).values(), default=0) > most:
+        raise ValueError("names one id twice" if most == 1 else "holds more than two tokens of one scope")
     return pairs
 
 
@@ -89,12 +94,16 @@ def _vault_keys(value: object) -> object:
 def _core_tokens(value: object) -> object:
     if isinstance(value, dict):
         return value
-    pairs = _pairs(value, "=")
+    pairs = _pairs(value, "=", most=2)  # two while one follows the other
     if not all(SCOPE.fullmatch(scope) for scope, _ in pairs):
         raise ValueError("has a scope that is neither `operator` nor `org:<id>`")
     if not all(SHA256_HEX.fullmatch(digest) for _, digest in pairs):
         raise ValueError("wants the SHA-256 of each token as 64 lower-case hex digits, never the token")
-    return dict(pairs)
+    return {scope: tuple(digest for name, digest in pairs if name == scope) for scope, _ in pairs}
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
 
 
 class Settings(BaseSettings):
@@ -116,10 +125,11 @@ class Settings(BaseSettings):
     # What Paragon's workflows call.
     public_url: str = ""
     api_bind: str = "127.0.0.1:8600"
+    trusted_proxies: str = ""
     webhook_secrets: Annotated[list[SecretStr], BeforeValidator(_listed)] = []
     run_token_keys: Annotated[dict[str, SecretStr], BeforeValidator(_run_token_keys)] = {}
     vault_keys: Annotated[dict[str, bytes], BeforeValidator(_vault_keys)] = Field({}, repr=False)
-    core_tokens: Annotated[dict[str, str], BeforeValidator(_core_tokens)] = {}
+    core_tokens: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_core_tokens)] = {}
 
     # The service mesh. With an engine of your own, address and token may be its business.
     mesh_url: str = ""
@@ -175,6 +185,32 @@ class Settings(BaseSettings):
     def _host_and_port(cls, value: str) -> str:
         if not re.fullmatch(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", value):
             raise ValueError("must be <host>:<port>")
+        return value
+
+    @field_validator("public_url", mode="after")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        # Routes are put behind it: a query or a fragment would swallow them.
+        if value and not WEB_ADDRESS.fullmatch(value):
+            raise ValueError("must be http(s)://<host>, with a port and a path where needed, and nothing behind them")
+        return value
+
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        try:
+            return ",".join(str(ipaddress.ip_network(part)) if "/" in part else _address(part) for part in parts)
+        except ValueError:
+            raise ValueError("must be a comma list of addresses and networks, such as 10.0.3.7,10.1.0.0/16") from None
+
+    @field_validator("broker_url", mode="after")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value and not value.startswith(BROKERS):
+            raise ValueError(f"must begin with one of {', '.join(BROKERS)}")
+        if value.startswith("sentinel://") and not re.search(r"[?&]master_name=[^&]", value):
+            raise ValueError("must end in ?master_name=<the name that the Sentinels know the broker by>")
         return value
 
     @property

@@ -7,7 +7,7 @@ answers as what does not exist: the same 404, before the store is asked.
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
@@ -58,14 +58,14 @@ def core_router(tag: str, prefix: str = "") -> APIRouter:
     return APIRouter(prefix=prefix, tags=[tag], route_class=CoreRoute, responses=problems(401, 503))
 
 
-def held_by(authorizations: list[str], known: Mapping[str, str]) -> str:
+def held_by(authorizations: list[str], known: Mapping[str, Sequence[str]]) -> str:
     """The scope of the one bearer token, in constant time: every known digest is compared, whatever was sent.
 
     Two `Authorization` headers are none, since two readers could take different ones. Raises `Problem(401)`.
     """
     scheme, _, token = authorizations[0].partition(" ") if len(authorizations) == 1 else ("", "", "")
     digest = hashlib.sha256(token.strip().encode()).hexdigest()
-    held = [name for name, stored in known.items() if hmac.compare_digest(stored, digest)]
+    held = [name for name, stored in known.items() for one in stored if hmac.compare_digest(one, digest)]
     if scheme.lower() != "bearer" or not held:
         detail = "Send one of the tokens of SLUICE_CORE_TOKENS."
         raise Problem(401, "unauthorized", "Bearer token wanted", detail, headers={"WWW-Authenticate": "Bearer"})

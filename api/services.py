@@ -1,6 +1,6 @@
 """What the routes work with. Made once by `api.__main__`; tests make their own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import redis
@@ -20,7 +20,7 @@ from pipeline.store.vault import Vault
 class Services:
     """Stores, tokens and the bell. `ring(shard)` asks the workers to drain; it never blocks or fails.
 
-    `core_tokens` maps scope to the SHA-256 of its token; `rings` counts what became of the rings.
+    `core_tokens` maps scope to the SHA-256 of its token, two while it changes; `rings` counts what became of the rings.
     """
 
     client: redis.Redis
@@ -32,7 +32,7 @@ class Services:
     schedule: Schedule
     disconnect: Disconnect
     user_tokens: UserTokens
-    core_tokens: Mapping[str, str]
+    core_tokens: Mapping[str, Sequence[str]]
     ring: Callable[[int], None]
     rings: Mapping[str, int]
     now_us: Callable[[], int]
@@ -48,7 +48,7 @@ def make_services(
     vault: Vault,
     *,
     user_tokens: UserTokens,
-    core_tokens: Mapping[str, str],
+    core_tokens: Mapping[str, Sequence[str]],
     overdue_us: int,
     ring: Callable[[int], None],
     rings: Mapping[str, int],

@@ -88,8 +88,9 @@ def load(**given: str) -> Settings:
     return Settings.load("cli", environ={f"SLUICE_{name}": value for name, value in given.items()}, op_env=None)
 
 
-def test_a_scope_has_one_core_token_and_the_webhooks_have_two_secrets() -> None:
-    with pytest.raises(SettingsError, match="twice"):
-        load(CORE_TOKENS=f"operator={DIGEST},operator={DIGEST}")
+def test_a_scope_has_at_most_two_core_tokens_and_the_webhooks_two_secrets() -> None:
+    assert load(CORE_TOKENS=f"operator={DIGEST},operator={'0' * 64}").core_tokens == {"operator": (DIGEST, "0" * 64)}
+    with pytest.raises(SettingsError, match="more than two"):
+        load(CORE_TOKENS=",".join([f"operator={DIGEST}"] * 3))
     with pytest.raises(SettingsError, match="more than two"):
         load(WEBHOOK_SECRETS=",".join(letter * 16 for letter in "abc"))

@@ -56,7 +56,7 @@ class Core:
             SHARDS,
             sluice.vault,
             user_tokens=UserTokens(SecretStr(PEM)),
-            core_tokens={scope: hashlib.sha256(token.encode()).hexdigest() for scope, token in SCOPES.items()},
+            core_tokens={scope: [hashlib.sha256(token.encode()).hexdigest()] for scope, token in SCOPES.items()},
             overdue_us=60_000_000,
             ring=self.ring,
             rings=self.rings,
