@@ -33,8 +33,8 @@ class Wanted(BaseModel):
     """The whole list, as it shall be."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"channels": ["C0123456789"]}]})
-    # C, G and D alike: the picker shows every channel, and what a prefix means has changed before (facts.md, 2).
-    channels: list[Annotated[str, Field(pattern=r"^[CGD][A-Z0-9]{1,20}$")]] = Field(max_length=50_000)
+    # Direct messages (D…) cannot be allowed: nobody in them was asked.
+    channels: list[Annotated[str, Field(pattern=r"^[CG][A-Z0-9]{1,20}$")]] = Field(max_length=50_000)
 
 
 @router.get("/{user:path}/allowlist", responses={**_OK, **problems(404, 422)})
