@@ -4,24 +4,21 @@ One call is one request: nothing is repeated here, because a trigger or a write 
 matter. Every call raises the errors that `pipeline.paragon.errors` draws, and nothing else.
 """
 
-import json
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
-from pipeline.errors import Unavailable
-from pipeline.paragon.errors import AccessRefused, SlackRefused, refusal, retry_after, word
+from pipeline.errors import Rejected, Unavailable
+from pipeline.paragon.errors import AccessRefused, SlackRefused, word
+from pipeline.paragon.exchange import ANSWER_LIMIT, Asked, Exchange, RawAnswer
 from pipeline.paragon.me import Me, read_me
 from pipeline.paragon.token import UserTokens
 
-ANSWER_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes of an answer that are read at most."""
+__all__ = ["ANSWER_LIMIT", "MetaResult", "ParagonClient", "RawAnswer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +52,8 @@ class ParagonClient:
             f"{host.rstrip('/')}/projects/{quote(project_id, safe='')}/sdk/{part}"
             for host, part in ((api_url, "me"), (trigger_url, "triggers"), (proxy_url, "proxy"))
         )
-        self._tokens, self._deadline, self._clock = tokens, deadline, clock
-        self._http = httpx.Client(
-            transport=transport,
-            timeout=timeout,
-            trust_env=False,
-            follow_redirects=False,
-            # Nothing bounds what a compressed answer inflates to, so none is asked for and none is inflated.
-            headers={"Accept-Encoding": "identity", "Accept": "application/json"},
-        )
+        self._tokens = tokens
+        self._exchange = Exchange(transport, timeout=timeout, deadline=deadline, clock=clock)
 
     def me(self, connection: str) -> Me:
         """Who this connection is to Paragon. `authenticated: false` raises `AccessRefused`."""
@@ -103,22 +93,54 @@ class ParagonClient:
         *,
         method: str = "GET",
         params: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: object = None,
     ) -> dict[str, Any]:
-        """Call the integration with the user's own credential; the JSON object out of Paragon's `output`.
+        """`proxy_json` where the answer must be an object."""
+        return _object(self.proxy_json(connection, integration, path, method=method, params=params, body=body))
 
-        Slack's `ok: false` raises `SlackRefused` with its word, or `Unavailable` for `ratelimited`.
+    def proxy_json(
+        self,
+        connection: str,
+        integration: str,
+        path: str,
+        *,
+        method: str = "GET",
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> object:
+        """Call the integration with the user's own credential, any verb; its JSON out of Paragon's `output`.
+
+        `body` is sent as JSON unless None. Slack's `ok: false` raises `SlackRefused` with its word, or `Unavailable`
+        for `ratelimited`; `Rejected("bad_path")` is a path that would leave the integration.
         """
-        url = f"{self._proxy}/{quote(integration, safe='')}/{quote(path.lstrip('/'), safe='/')}"
-        answer = _object(self._call(method, url, connection, params=params, body=body))
-        output = _object(answer.get("output", answer))
-        if output.get("ok") is False:
-            raise _slack_refusal(word(output.get("error")))
+        url = self._proxy_url(integration, path)
+        answer, wait = self._exchange.json(Asked(method, url, self._tokens.token(connection), params, body))
+        output = answer.get("output", answer) if isinstance(answer, dict) else answer
+        if integration == "slack" and isinstance(output, dict) and output.get("ok") is False:
+            raise _slack_refusal(word(output.get("error")), wait)
         return output
+
+    def proxy_raw(
+        self,
+        connection: str,
+        integration: str,
+        path: str,
+        into: Callable[[bytes], object],
+        *,
+        method: str = "GET",
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> RawAnswer:
+        """The same with the provider's answer as it is: status, headers, and its bytes to `into`, piece by piece.
+
+        For binary files, and to see the provider's `Retry-After`. What Slack says with a 200 is not looked into.
+        """
+        url = self._proxy_url(integration, path)
+        return self._exchange.raw(Asked(method, url, self._tokens.token(connection), params, body, raw=True), into)
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._exchange.close()
 
     def __enter__(self) -> Self:
         return self
@@ -126,69 +148,14 @@ class ParagonClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _call(
-        self,
-        method: str,
-        url: str,
-        connection: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> object:
+    def _proxy_url(self, integration: str, path: str) -> str:
+        if {".", ".."} & {*path.split("/"), integration}:  # httpx would walk up, out of the proxy
+            raise Rejected("bad_path", location="path")
+        return f"{self._proxy}/{quote(integration, safe='')}/{quote(path.lstrip('/'), safe='/')}"
+
+    def _call(self, method: str, url: str, connection: str, *, body: Mapping[str, Any] | None = None) -> object:
         """One request; the answer's JSON, None where there is none. Not 2xx and no answer raise."""
-        headers = {"Authorization": f"Bearer {self._tokens.token(connection)}"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        # In ASCII, so that somebody else's metadata goes back as it came, half surrogate pairs and all.
-        content = None if body is None else json.dumps(body).encode()
-        ends = time.monotonic() + self._deadline
-        with _failures(), self._http.stream(method, url, params=params, content=content, headers=headers) as response:
-            answer = _json(_read(response, ends))
-        if not response.is_success:
-            wait = retry_after(response.headers.get("Retry-After"), self._clock())
-            raise refusal(response.status_code, answer, wait)
-        return answer
-
-
-def _read(response: httpx.Response, ends: float) -> bytes:
-    """The answer, within its size and the call's time (`ends`, monotonic seconds)."""
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise Unavailable("paragon_answer_encoded")
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > ANSWER_LIMIT:
-            raise Unavailable("paragon_answer_too_long")
-        if time.monotonic() > ends:
-            raise Unavailable("paragon_deadline")
-    return bytes(body)
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """Transport errors in our words. A wrong certificate is no outage: somebody must look at it."""
-    try:
-        yield
-    except httpx.TimeoutException:
-        raise Unavailable("paragon_timeout") from None
-    except httpx.TransportError as error:
-        if _is_certificate(error):
-            raise AccessRefused(0, "certificate") from None
-        raise Unavailable("paragon_unreachable") from None
-
-
-def _is_certificate(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
-def _json(body: bytes) -> object:
-    try:
-        answer: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return answer
+        return self._exchange.json(Asked(method, url, self._tokens.token(connection), body=body))[0]
 
 
 def _object(answer: object) -> dict[str, Any]:
@@ -197,6 +164,8 @@ def _object(answer: object) -> dict[str, Any]:
     return answer
 
 
-def _slack_refusal(error: str) -> Exception:
+def _slack_refusal(error: str, wait: float | None) -> Exception:
     """Slack answers its refusals with 200; a rate limit is the one among them that time alone mends."""
-    return Unavailable("slack_ratelimited") if error == "ratelimited" else SlackRefused(200, error)
+    if error == "ratelimited":
+        return Unavailable("slack_ratelimited", retry_after=wait)
+    return SlackRefused(200, error)
