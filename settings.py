@@ -32,6 +32,8 @@ SCOPE = re.compile(r"operator|org:.+")
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 BROKERS = ("redis://", "rediss://", "sentinel://", "amqp://", "amqps://")
+WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+BROKERS = ("redis://", "rediss://", "sentinel://", "amqp://", "amqps://")
 
 
 class SettingsError(Exception):
@@ -126,6 +128,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     api_bind: str = "127.0.0.1:8600"
     trusted_proxies: str = ""
+    trusted_proxies: str = ""
     webhook_secrets: Annotated[list[SecretStr], BeforeValidator(_listed)] = []
     run_token_keys: Annotated[dict[str, SecretStr], BeforeValidator(_run_token_keys)] = {}
     vault_keys: Annotated[dict[str, bytes], BeforeValidator(_vault_keys)] = Field({}, repr=False)
@@ -201,6 +204,32 @@ class Settings(BaseSettings):
         parts = [part.strip() for part in value.split(",") if part.strip()]
         try:
             return ",".join(str(ipaddress.ip_network(part)) if "/" in part else _address(part) for part in parts)
+        except ValueError:
+            raise ValueError("must be a comma list of addresses and networks, such as 10.0.3.7,10.1.0.0/16") from None
+
+    @field_validator("broker_url", mode="after")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value and not value.startswith(BROKERS):
+            raise ValueError(f"must begin with one of {', '.join(BROKERS)}")
+        if value.startswith("sentinel://") and not re.search(r"[?&]master_name=[^&]", value):
+            raise ValueError("must end in ?master_name=<the name that the Sentinels know the broker by>")
+        return value
+
+    @field_validator("public_url", mode="after")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        # Routes are put behind it: a query or a fragment would swallow them.
+        if value and not WEB_ADDRESS.fullmatch(value):
+            raise ValueError("must be http(s)://<host>, with a port and a path where needed, and nothing behind them")
+        return value
+
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        try:
+            return ",".join(str(ipaddress.ip_network(part)) for part in parts)
         except ValueError:
             raise ValueError("must be a comma list of addresses and networks, such as 10.0.3.7,10.1.0.0/16") from None
 

@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from typing import Any
 
 import uvicorn
 from common_core import log_manager
@@ -22,7 +23,7 @@ from pipeline.store.keys import Shards
 from pipeline.store.vault import Vault
 from settings import Settings, SettingsError
 
-_GRACE_SECONDS = 20
+GRACE_SECONDS = 20
 
 
 def build(settings: Settings) -> FastAPI:
@@ -67,6 +68,23 @@ def _user_tokens(settings: Settings) -> UserTokens:
         raise SettingsError(f"SLUICE_PARAGON_SIGNING_KEY is wrong: {error}.") from None
 
 
+def serving(settings: Settings) -> dict[str, Any]:
+    """How uvicorn serves the application: who may say where a request came from, and what it never says itself."""
+    return {
+        "host": settings.api_host,
+        "port": settings.api_port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        # uvicorn would believe every neighbour on loopback, and FORWARDED_ALLOW_IPS, by default.
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+    }
+
+
 def main() -> int:
     """Serve until SIGTERM; requests in flight get their answer first."""
     try:
@@ -77,17 +95,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     logging.getLogger("uvicorn.access").disabled = True
-    uvicorn.run(
-        app,
-        host=settings.api_host,
-        port=settings.api_port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
+    uvicorn.run(app, **serving(settings))
     return 0
 
 
