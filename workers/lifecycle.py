@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from common_core import log_manager
 
-from pipeline.delivery import Delivery, load_engine
+from pipeline.delivery import Delivery, Engine, WrongEngineError, load_engine
 from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.run_tokens import RunTokens
 from pipeline.paragon.token import UserTokens
@@ -15,7 +15,7 @@ from pipeline.store import durability
 from pipeline.store.client import connect
 from pipeline.store.keys import Shards
 from pipeline.store.vault import Vault
-from settings import Settings
+from settings import Settings, SettingsError
 from workers.schedule import Outgoing, Pulls, find_team
 
 MESSAGES_PATH = "/v1/webhooks/slack/messages"
@@ -41,13 +41,11 @@ def start(settings: Settings) -> Process:
     client = connect(settings.store_url)
     durability.check(client, settings.shards, asserted=settings.store_durability == "asserted")
     paragon = _paragon(settings)
-    mesh_token = settings.mesh_token.get_secret_value() or None
-    engine = load_engine(settings.mesh_engine or None, settings.mesh_url or None, mesh_token)
     stores = make_stores(
         client,
         Shards(settings.shards),
         Vault(settings.vault_keys),
-        Delivery(engine, shadow=settings.delivery == "shadow"),
+        Delivery(_engine(settings), shadow=settings.delivery == "shadow"),
         find_team=lambda connection: find_team(paragon, connection),
         now_us=now_us,
         overdue_us=int(settings.overdue_seconds * 1e6),
@@ -58,6 +56,14 @@ def start(settings: Settings) -> Process:
         int(settings.pull_minutes * 60e6),
     )
     return Process(stores, Outgoing(stores, paragon, RunTokens(settings.run_token_keys), pulls))
+
+
+def _engine(settings: Settings) -> Engine:
+    token = settings.mesh_token.get_secret_value() or None
+    try:
+        return load_engine(settings.mesh_engine or None, settings.mesh_url or None, token)
+    except WrongEngineError as error:
+        raise SettingsError(f"SLUICE_MESH_ENGINE: {error}") from error
 
 
 def _paragon(settings: Settings) -> ParagonClient:
