@@ -39,7 +39,7 @@ class MeshEngine:
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._client = httpx.Client(
-            base_url=_checked(base_url),
+            base_url=checked_url(base_url),
             transport=transport or DeadlineTransport(self._policy.in_flight + 20, ssl_context),
             trust_env=False,
             follow_redirects=False,
@@ -91,7 +91,8 @@ class MeshEngine:
             raise RuntimeError("this MeshEngine is closed")
 
 
-def _checked(base_url: str) -> httpx.URL:
+def checked_url(base_url: str) -> httpx.URL:
+    """The base address of a mesh. Raises ValueError for what is none."""
     url = httpx.URL(base_url)
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.userinfo:
         raise ValueError("base_url must be http(s)://host[:port][/path], without credentials, query or fragment")
