@@ -1,6 +1,8 @@
 """Registered connections: generation, team, state. Changed by guarded scripts, with the effects they cause."""
 
 import json
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ from pipeline.store.scripts import Changes, run
 from pipeline.store.vault import Vault
 
 _MOST_TRIES = 20
+_LONGEST_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,11 @@ def draw_epoch(client: redis.Redis, keys: Keys, org: str) -> int:
 def with_epoch(client: redis.Redis, keys: Keys, org: str, build: Callable[[int], Changes | None]) -> int:
     """Draw an epoch and commit what `build(epoch)` makes of it; again if another epoch was drawn in between.
 
-    A fence must lie above every epoch drawn before it, so the change holds only while its own is the newest.
+    A fence must lie above every epoch drawn before it, so the change holds only while its own is the newest. Those
+    who change an organisation at once disturb each other by trying: each waits a moment of its own before the next.
     """
-    for _ in range(_MOST_TRIES):
+    for tries in range(_MOST_TRIES):
+        time.sleep(random.uniform(0.0, min(_LONGEST_PAUSE, 0.002 * 2**tries)) if tries else 0.0)
         epoch = draw_epoch(client, keys, org)
         changes = build(epoch)
         if changes is None:
