@@ -24,6 +24,7 @@ COMMANDS = {
     "up": Command("start everything here and play the story once", "./sluice up --detach", "cli.up"),
     "down": Command("stop what `up` started", "./sluice down", "cli.down"),
     "status": Command("what runs, where, and what waits", "./sluice status --json", "cli.status"),
+    "mesh": Command("what the mesh keeps of what Sluice relies on", "./sluice mesh check", "cli.mesh"),
     "demo": Command("one full pass on fresh state, counted by an outside ledger", "./sluice demo --json", "cli.demo"),
     "test": Command("every check: lint, format, types, imports, tests", "./sluice test", "cli.test"),
 }
