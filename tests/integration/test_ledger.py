@@ -287,6 +287,7 @@ def test_a_window_is_covered_when_its_last_page_is_in_whatever_the_order(pulls: 
     *before, last = [window()[number] for number in order]
     pulls.answer(attempt, *before, *before)
     assert (pulls.head("C1"), pulls.get(name).state) == (None, "requested")
+    assert pulls.client.scard(pulls.keys.touched) == 0, "looked at, until another page comes"
     pulls.answer(attempt, last)
     assert (pulls.head("C1"), pulls.get(name).state) == (pulls.get(name).latest, "covered")
     assert pulls.client.zscore(pulls.keys.due, f"trigger:{name}") is None
