@@ -15,6 +15,7 @@ from api.services import Services
 from api.verify import Verifier
 from api.webhook_docs import add_webhooks
 from api.webhooks import Inbox, webhook_routes
+from api.workflow_check import workflow_check_router
 
 TITLE = "Sluice"
 SUMMARY = "Takes customers' Slack data in through Paragon; lets through only what is allowed."
@@ -52,6 +53,7 @@ def create_app(
     app.router.routes.extend(
         webhook_routes(verifier, inbox, body_limit=body_limit, count=lambda *what: answers.callbacks.update([what]))
     )
+    app.include_router(workflow_check_router(verifier, body_limit=body_limit))
     # The connection itself comes last: the user in its path matches whatever follows.
     for router in (operations.health_router, operations.router, allowlist.router, pulls.router, connections.router):
         app.include_router(router)
