@@ -22,7 +22,12 @@ OF_A_CONNECTION: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/coverage", {}),
     ("DELETE", "", {}),
 ]
-OTHER_ROUTES = [("GET", "/v1/receipts/{receipt}"), ("GET", "/v1/dead-letters"), ("GET", "/v1/status")]
+OTHER_ROUTES = [
+    ("GET", "/v1/receipts/{receipt}"),
+    ("GET", "/v1/dead-letters"),
+    ("GET", "/v1/status"),
+    ("POST", "/v1/workflow-check"),
+]
 OPEN = [("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/docs"), ("GET", "/openapi.json")]
 EVERY = [(method, AT + rest) for method, rest, _ in OF_A_CONNECTION] + OTHER_ROUTES
 
