@@ -71,7 +71,7 @@ class Supervisor:
         self._watch()
         for child in chosen:
             with self._lock:
-                child.crashes = 0
+                child.crashes, child.was_ready = 0, child.was_ready and child.alive
                 child.start()
             if child.program.needed_first:
                 self._await([child], begun, timeout, progress)

@@ -20,6 +20,7 @@ entry that was not settled is taken again, with the same effect: ids and version
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 from pipeline.errors import Unavailable
 from pipeline.stages import (
@@ -50,9 +51,14 @@ def drain(stores: Stores, shard: int, ring: Callable[[int], None], seconds: floa
         try:
             while time.monotonic() < until and (taken := inbox.take()):
                 done += _batch(stores, inbox, taken)
+            done["covered"] += look(stores, keys)
         except LeaseLostError:
             return done + Counter(lease_lost=1)
-        done["covered"] += look(stores, keys)
+        except BaseException:
+            # The mark tells what was open. Given back, the lease costs the shard's others no wait for its end.
+            with suppress(Unavailable):
+                lease.release()
+            raise
         again = lease.release()
     if again:
         ring(shard)

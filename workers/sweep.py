@@ -60,7 +60,10 @@ class Sweep:
 
     def call(self) -> Counter[str]:
         """Run the scheduled items that nobody takes; how many of each kind."""
-        return self._process.outgoing.dispatch(self._run, overdue_us=OVERDUE_US)
+        done = self._process.outgoing.dispatch(self._run, overdue_us=OVERDUE_US)
+        if done["plan"]:  # Nobody else took the plan, so nobody else will take what it asks for.
+            done += self._process.outgoing.dispatch(self._run)
+        return done
 
     def _run(self, name: str, what: str) -> None:
         """What a worker would do with the task."""

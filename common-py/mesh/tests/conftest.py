@@ -1,22 +1,20 @@
 """Fixtures for the library's own tests: the shipped fake, real servers in processes, and peers made of raw sockets."""
 
-import os
 import socket
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import httpx
 import pytest
 from common_mesh.testing.plugin import fake_mesh, mesh_engine
 
 __all__ = ["fake_mesh", "mesh_engine"]
 
 sys.path.insert(0, str(Path(__file__).parent))  # importlib mode puts no test folder there, and mesh_samples is shared
+
+from mesh_served import Served
 
 Talk = Callable[[socket.socket], None]
 
@@ -57,32 +55,6 @@ def _listening(talk: Talk) -> Iterator[str]:
         connection.close()
     for thread in [acceptor, *threads]:
         thread.join(5)
-
-
-class Served:
-    """A reference server in a process of its own."""
-
-    def __init__(self, *options: str, env: dict[str, str] | None = None) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        command = [sys.executable, "-m", "common_mesh.server", "--port", str(self.port), *options]
-        self.process = subprocess.Popen(command, env={**os.environ, **(env or {})})
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._wait()
-
-    def _wait(self) -> None:
-        until = time.monotonic() + 20
-        while time.monotonic() < until and self.process.poll() is None:
-            with suppress(httpx.TransportError):
-                httpx.get(f"{self.url}/healthz", trust_env=False)
-                return
-            time.sleep(0.05)
-        raise RuntimeError("the reference server did not start")
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(5)
 
 
 @pytest.fixture

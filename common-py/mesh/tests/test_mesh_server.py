@@ -18,8 +18,8 @@ import zstandard
 from common_mesh import MeshEngine, Refused
 from common_mesh.reference.sqlite import SQLiteStore
 from common_mesh.reference.store import Filters, Space
-from conftest import Served
 from mesh_samples import Note, fence, ndjson, note, notes
+from mesh_served import Served
 
 Serve = Callable[..., Served]
 BATCHES = "/v1/org/slack/message/batches"
