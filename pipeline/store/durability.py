@@ -1,11 +1,13 @@
 """What the store must be before a 202 may mean "kept": checked at the start of every process that writes to it."""
 
+import logging
+
 import redis
 
+from pipeline.store import hold, layout
 from pipeline.store.client import ask
-from pipeline.store.keys import META
 
-LAYOUT = 1
+_log = logging.getLogger(__name__)
 _WANTED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
@@ -20,7 +22,12 @@ def check(client: redis.Redis, shards: int, *, asserted: bool) -> None:
     """
     if not asserted:
         _check_config(client)
-    _check_layout(client, shards)
+    try:
+        layout.bring_up(client, shards)
+    except layout.LayoutError as error:
+        raise NotDurableError(str(error)) from error
+    if found := hold.found(client):
+        _log.error("store.held", extra={"since": found.since, "backup": found.backup})
 
 
 def _check_config(client: redis.Redis) -> None:
@@ -48,17 +55,3 @@ def _value(client: redis.Redis, name: str) -> str:
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _check_layout(client: redis.Redis, shards: int) -> None:
-    """The first process writes the shard count; every other must agree, or organisations would move."""
-    for name, wanted in (("shards", shards), ("layout", LAYOUT)):
-        ask(client, "HSETNX", META, name, wanted)
-        found = int(ask(client, "HGET", META, name))
-        if found != wanted:
-            raise NotDurableError(
-                f"The store was laid out with {name} {found}, this process wants {wanted}: "
-                f"start with the store's own value (SLUICE_SHARDS={found})."
-                if name == "shards"
-                else f"The store has layout {found}, this version knows {wanted}: use the version that wrote it."
-            )

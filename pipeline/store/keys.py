@@ -1,7 +1,7 @@
 """The names of everything in the store. Every key of an organisation carries its shard's tag `{sN}`, so that each
 script touches one hash slot.
 
-    {sN}:state                   shard state: absent | rung | draining:<token>
+    {sN}:state                   shard state: absent | rung | draining:<token> | held
     {sN}:ready                   sorted set: connection → microseconds from when it may be served
     {sN}:in:<connection>         stream of sealed entries
     {sN}:ready:effects, {sN}:effects:<org>   the same for what core routes cause, an organisation each; served first
@@ -17,7 +17,7 @@ script touches one hash slot.
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
-    sluice:meta                  shard count and layout version
+    sluice:meta                  shard count, layout version, hold
 """
 
 from dataclasses import dataclass

@@ -24,8 +24,11 @@ class Schedule:
         self._client, self._shards = client, shards
 
     def lease(self, keys: Keys, *, overdue_us: int = 0) -> list[tuple[str, str]]:
-        """Items of one shard that are due (by at least `overdue_us`), as (kind, id); they are ours for a minute."""
-        items = run(self._client, "due", [keys.due], [_MOST_A_SHARD, LEASE_US, overdue_us])
+        """Items of one shard that are due (by at least `overdue_us`), as (kind, id); they are ours for a minute.
+
+        Of a shard that is held (`pipeline.store.hold`) nothing is.
+        """
+        items = run(self._client, "due", [keys.due, keys.state], [_MOST_A_SHARD, LEASE_US, overdue_us])
         return [(kind, name) for kind, _, name in (item.decode().partition(":") for item in items)]
 
     def put(self, keys: Keys, kind: str, name: str, at: int) -> None:
