@@ -25,6 +25,11 @@ COMMANDS = {
     "down": Command("stop what `up` started", "./sluice down", "cli.down"),
     "status": Command("what runs, where, and what waits", "./sluice status --json", "cli.status"),
     "mesh": Command("what the mesh keeps of what Sluice relies on", "./sluice mesh check", "cli.mesh"),
+    "doctor": Command("what is wrong here, or with Paragon, and what to do", "./sluice doctor --paragon", "cli.doctor"),
+    "proxy": Command("call Slack with a connection's credential", "./sluice proxy GET auth.test", "cli.proxy"),
+    "workflow": Command(
+        "hold a real workflow's callback against the contract", "./sluice workflow check page.json", "cli.workflow"
+    ),
     "demo": Command("one full pass on fresh state, counted by an outside ledger", "./sluice demo --json", "cli.demo"),
     "test": Command("every check: lint, format, types, imports, tests", "./sluice test", "cli.test"),
 }
@@ -45,7 +50,7 @@ def main(argv: list[str]) -> int:
 def listing() -> str:
     """All commands on one screen."""
     title = "Sluice takes customers' Slack in through Paragon and delivers what is allowed to the service mesh."
-    rows = [f"  ./sluice {name:<8}{command.summary}" for name, command in COMMANDS.items()]
+    rows = [f"  ./sluice {name:<10}{command.summary}" for name, command in COMMANDS.items()]
     return "\n".join([title, "", *rows, "", "`./sluice <command> --help` tells more.", f"Exit status: {Exit.__doc__}"])
 
 
