@@ -27,9 +27,12 @@ COMMANDS = {
     "mesh": Command("what the mesh keeps of what Sluice relies on", "./sluice mesh check", "cli.mesh"),
     "doctor": Command("what is wrong here, or with Paragon, and what to do", "./sluice doctor --paragon", "cli.doctor"),
     "proxy": Command("call Slack with a connection's credential", "./sluice proxy GET auth.test", "cli.proxy"),
+    "adopt": Command("take over a list that Paragon's metadata holds", "./sluice adopt USER/ORG --yes", "cli.adopt"),
     "workflow": Command(
         "hold a real workflow's callback against the contract", "./sluice workflow check page.json", "cli.workflow"
     ),
+    "backup": Command("a snapshot of the embedded store", "./sluice backup sluice-2026-11-23.rdb", "cli.backup"),
+    "restore": Command("a backup put in place, held until confirmed", "./sluice restore FILE", "cli.restore"),
     "demo": Command("one full pass on fresh state, counted by an outside ledger", "./sluice demo --json", "cli.demo"),
     "test": Command("every check: lint, format, types, imports, tests", "./sluice test", "cli.test"),
 }

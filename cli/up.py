@@ -150,7 +150,9 @@ class Up:
         urls = {name: self.stack.urls.get(name) for name in STATUS_URLS}
         word = {"supervisor": os.getpid(), "started": self.started, "urls": urls, "processes": processes}
         with self._writing:
-            write_status(self.stack.state_dir, {**word, "operator": self.stack.operator_token is not None})
+            played = {name: url for name, url in self.stack.urls.items() if name in self.stack.world.played}
+            operator = self.stack.operator_token is not None
+            write_status(self.stack.state_dir, {**word, "operator": operator, "played": played})
 
     def _table(self) -> str:
         urls, secrets = self.stack.urls, self.stack.secrets

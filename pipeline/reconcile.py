@@ -91,7 +91,8 @@ def fence(stores: Stores, reader: Reader | None, findings: Findings) -> None:
         for org, connection in sorted(first.items()):
             if count := _fence(stores, org, connection, reader):
                 findings.fenced[org] = count
-        orgs = {org for org, module, _, live in reader.spaces() if module == MODULE and live}
+        spaces = [(org, model) for org, module, model, live in reader.spaces() if module == MODULE and live]
+        orgs = {org for org, model in spaces if model != "retraction"}  # fences outlive what they ended
         findings.unknown += sorted(orgs - set(first))
     except common_mesh.MeshError as error:
         findings.doubts.append(f"The mesh cannot be read ({error.what}): it may show channels that no list allows.")
