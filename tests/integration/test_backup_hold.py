@@ -66,7 +66,7 @@ def test_nothing_of_the_schedule_is_due_while_the_store_is_held(sluice: Sluice) 
     hold.place(sluice.client, SHARDS, None)
     assert sluice.stores.schedule.lease(sluice.keys) == []
     hold.lift(sluice.client, SHARDS)
-    assert sluice.stores.schedule.lease(sluice.keys) == [("patch", CONNECTION)]
+    assert ("patch", CONNECTION) in sluice.stores.schedule.lease(sluice.keys)
 
 
 def test_a_drain_that_holds_the_lease_settles_nothing_any_more(sluice: Sluice) -> None:
