@@ -79,6 +79,13 @@ def shown(verdict: Verdict) -> VerdictShown:
 
 def workflow_check_router(verifier: Verifier, *, body_limit: int, clock: Callable[[], float] = time.time) -> APIRouter:
     """Both routes. `body_limit` in bytes is the webhooks'; `clock` gives Unix seconds."""
+    both = APIRouter()
+    both.include_router(_for_operators(verifier, body_limit, clock))
+    both.include_router(_for_trials(verifier, body_limit, clock))
+    return both
+
+
+def _for_operators(verifier: Verifier, body_limit: int, clock: Callable[[], float]) -> APIRouter:
     router = core_router("operations")
 
     @router.post(PATH, responses=problems(403, 413, 422), openapi_extra=_BODY)
@@ -102,10 +109,14 @@ def workflow_check_router(verifier: Verifier, *, body_limit: int, clock: Callabl
         found = check(kind or guess_kind(body), body, query, signed, Terms(outside_runs=outside, limit=body_limit))
         return shown(found)
 
-    # No token but the probe's id: what posts here is a workflow, which has the trial's run token and nothing else.
-    open_router = APIRouter()
+    return router
 
-    @open_router.post(PATH + "/probes/{probe}", include_in_schema=False)
+
+def _for_trials(verifier: Verifier, body_limit: int, clock: Callable[[], float]) -> APIRouter:
+    """No token but the probe's id: what posts here is a workflow, which has the trial's run token and nothing else."""
+    router = APIRouter()
+
+    @router.post(PATH + "/probes/{probe}", include_in_schema=False)
     async def probe_workflow(request: Request, known: Known, probe: str) -> Response:
         """Answer as the webhook of messages would, and keep the verdict."""
         probes = Probes(known.client)
@@ -119,10 +130,7 @@ def workflow_check_router(verifier: Verifier, *, body_limit: int, clock: Callabl
         await run_in_threadpool(probes.add, probe, found)
         return Response(shown(found).model_dump_json(), found.status, media_type="application/json")
 
-    both = APIRouter()
-    both.include_router(router)
-    both.include_router(open_router)
-    return both
+    return router
 
 
 def _query(request: Request, *ours: str) -> dict[str, str]:
