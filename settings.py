@@ -4,13 +4,10 @@ Only the composition roots (`api/__main__`, `workers/app`, `workers/sweep`, `cli
 Whatever is wrong stops the start with one sentence that names the variable and never shows a value.
 """
 
-import base64
-import binascii
 import ipaddress
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +15,8 @@ from typing import Annotated, Any, Literal, Self
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+import settings_lists as lists
 
 PREFIX = "SLUICE_"
 OP_ENV = Path(__file__).resolve().parent / "op.env"
@@ -27,9 +26,6 @@ STACK_MARK = "_SLUICE_STACK"
 Role = Literal["service", "api", "worker", "sweep", "cli"]
 
 UNSET = SecretStr("")  # not a secret: the absence of one
-KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
-SCOPE = re.compile(r"operator|org:.+")
-SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 BROKERS = ("redis://", "rediss://", "sentinel://", "amqp://", "amqps://")
 
@@ -41,65 +37,6 @@ class SettingsError(Exception):
 def name_of(field: str) -> str:
     """The variable of a field: `store_url` → `SLUICE_STORE_URL`."""
     return PREFIX + field.upper()
-
-
-def _listed(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _pairs(value: object, separator: str, *, most: int = 1) -> list[tuple[str, str]]:
-    """`<id><separator><value>,…`, each id at most `most` times."""
-    parts = _listed(value)
-    if not isinstance(parts, list):
-        raise ValueError(f"must be a comma list of <id>{separator}<value>")
-    pairs = [part.rpartition(separator)[::2] if separator == "=" else part.partition(separator)[::2] for part in parts]
-    if not all(key and entry for key, entry in pairs):
-        raise ValueError(f"must be a comma list of <id>{separator}<value>")
-    if max(Counter(key for key, _ in pairs).values(), default=0) > most:
-        raise ValueError("names one id twice" if most == 1 else "holds more than two tokens of one scope")
-    return pairs
-
-
-def _key_ids(pairs: Iterable[tuple[str, str]]) -> None:
-    if not all(KEY_ID.fullmatch(key) for key, _ in pairs):
-        raise ValueError("has an id that is not 1 to 32 letters, digits, dots, dashes or underscores")
-
-
-def _run_token_keys(value: object) -> object:
-    if isinstance(value, dict):
-        return value
-    _key_ids(pairs := _pairs(value, ":"))
-    if any(len(secret) < 32 for _, secret in pairs):
-        raise ValueError("has a key shorter than 32 characters")
-    return dict(pairs)
-
-
-def _thirty_two_bytes(text: str) -> bytes:
-    try:
-        key = base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True)
-    except binascii.Error:
-        key = b""
-    if len(key) != 32:
-        raise ValueError("has a key that is not 32 bytes in base64")
-    return key
-
-
-def _vault_keys(value: object) -> object:
-    if isinstance(value, dict):
-        return value
-    _key_ids(pairs := _pairs(value, ":"))
-    return {key: _thirty_two_bytes(text) for key, text in pairs}
-
-
-def _core_tokens(value: object) -> object:
-    if isinstance(value, dict):
-        return value
-    pairs = _pairs(value, "=", most=2)  # two while one follows the other
-    if not all(SCOPE.fullmatch(scope) for scope, _ in pairs):
-        raise ValueError("has a scope that is neither `operator` nor `org:<id>`")
-    if not all(SHA256_HEX.fullmatch(digest) for _, digest in pairs):
-        raise ValueError("wants the SHA-256 of each token as 64 lower-case hex digits, never the token")
-    return {scope: tuple(digest for name, digest in pairs if name == scope) for scope, _ in pairs}
 
 
 class Settings(BaseSettings):
@@ -122,10 +59,10 @@ class Settings(BaseSettings):
     public_url: str = ""
     api_bind: str = "127.0.0.1:8600"
     trusted_proxies: str = ""
-    webhook_secrets: Annotated[list[SecretStr], BeforeValidator(_listed)] = []
-    run_token_keys: Annotated[dict[str, SecretStr], BeforeValidator(_run_token_keys)] = {}
-    vault_keys: Annotated[dict[str, bytes], BeforeValidator(_vault_keys)] = Field({}, repr=False)
-    core_tokens: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_core_tokens)] = {}
+    webhook_secrets: Annotated[list[SecretStr], BeforeValidator(lists.listed)] = []
+    run_token_keys: Annotated[dict[str, SecretStr], BeforeValidator(lists.run_token_keys)] = {}
+    vault_keys: Annotated[dict[str, bytes], BeforeValidator(lists.vault_keys)] = Field({}, repr=False)
+    core_tokens: Annotated[dict[str, tuple[str, ...]], BeforeValidator(lists.core_tokens)] = {}
 
     # The service mesh. With an engine of your own, address and token may be its business.
     mesh_url: str = ""
