@@ -45,6 +45,7 @@ def build(settings: Settings) -> FastAPI:
         ring=bell,
         rings=bell.counts,
         now_us=lambda: time.time_ns() // 1000,
+        delivery=settings.delivery,
     )
     verifier = Verifier(
         RunTokens(settings.run_token_keys),

@@ -35,6 +35,9 @@ class Wanted(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"channels": ["C0123456789"]}]})
     # Direct messages (D…) cannot be allowed: nobody in them was asked.
     channels: list[Annotated[str, Field(pattern=r"^[CG][A-Z0-9]{1,20}$")]] = Field(max_length=50_000)
+    since: int = Field(
+        0, ge=0, description="Microseconds: of the channels that this adds, no history up to here is pulled."
+    )
 
 
 @router.get("/{user:path}/allowlist", responses={**_OK, **problems(404, 422)})
@@ -59,6 +62,8 @@ def replace(
     A list that removes channels answers 200 once their retraction is in the mesh, else 202 `revoking`.
     """
     live(known, connection)
+    if wanted.since > known.now_us():
+        raise Problem(422, "since-in-future", "`since` lies in the future", "Messages would be missed.")
     change = _put(known, connection, wanted, _expected(if_match), held)
     response.headers["ETag"] = f'"{change.version}"'
     settled = True
@@ -90,7 +95,7 @@ def _stale() -> Problem:
 
 def _put(known: Services, connection: str, wanted: Wanted, expected: int, held: str) -> Change:
     try:
-        return known.allowlists.put(connection, wanted.channels, if_match=expected, by=held)
+        return known.allowlists.put(connection, wanted.channels, if_match=expected, by=held, since=wanted.since)
     except StaleListError:
         raise _stale() from None
     except Rejected as error:

@@ -1,5 +1,6 @@
 """Core routes of a connection: register, look, disconnect, Connect token, metadata, channels."""
 
+import contextlib
 import json
 from typing import Annotated, Any
 
@@ -20,16 +21,19 @@ from api.shown import (
     Queued,
     Receipt,
     Registered,
+    SlackShown,
 )
 from pipeline.connection import split_connection
-from pipeline.errors import Rejected
+from pipeline.errors import Rejected, Unavailable
 from pipeline.store.client import ask_all
 from pipeline.store.connections import Registration
 from pipeline.store.ledger import Run
+from pipeline.store.looks import Look
 
 PREFIX = "/v1/orgs/{org}/connections"
 OURS = ("userid", "allowListedChannels")
 _SLACK_SAYS_NO = "slack_refused"
+_FRESH_US = 30 * 1_000_000
 router = core_router("connections", PREFIX)
 
 
@@ -147,6 +151,7 @@ def _shown(known: Services, found: Registration) -> dict[str, Any]:
     keys = known.shards.of(found.connection)
     commands = [("XLEN", keys.stream(found.connection)), ("HEXISTS", keys.parked, found.connection)]
     waiting, parked = ask_all(known.client, commands)
+    look = _look(known, found)
     return {
         "connection": found.connection,
         "team": found.team,
@@ -157,20 +162,44 @@ def _shown(known: Services, found: Registration) -> dict[str, Any]:
             channels_complete_at=found.channels_complete_at, users_complete_at=found.users_complete_at
         ),
         "metadata_at": found.metadata_at,
-        "credential": _credential(known.ledger.listing(found.connection, 1)),
+        "credential": _credential(known.ledger.listing(found.connection, 1), look),
+        "slack": look and _slack(look, found),
         "covered_until": _covered_until(known, found),
         "waiting": waiting,
         "parked": bool(parked),
     }
 
 
-def _credential(newest: list[Run]) -> str:
-    if not newest or not newest[0].attempt:
-        return "unknown"
-    run = newest[0]
-    if run.state == "blocked":
-        return "refused" if run.reason == _SLACK_SAYS_NO else "unknown"
-    return "accepted" if run.pages or run.state == "covered" else "unknown"
+def _look(known: Services, found: Registration) -> Look | None:
+    """What Paragon last said. One that has aged is wanted anew from the workers, unless they wait for Paragon."""
+    look, keys = known.looks.get(found.connection), known.shards.of(found.connection)
+    if look is None or known.now_us() - look.at > _FRESH_US:
+        with contextlib.suppress(Unavailable):  # a store that takes no more can still be read
+            if not known.schedule.failing(keys, "look", found.connection):
+                known.schedule.sooner(keys, "look", found.connection, known.now_us())
+    return look
+
+
+def _slack(look: Look, found: Registration) -> SlackShown:
+    return SlackShown(
+        enabled=look.enabled,
+        credential_status=look.status,
+        team=look.team,
+        team_differs=look.other_than(found.team),
+        looked_at=look.at,
+    )
+
+
+def _credential(newest: list[Run], look: Look | None) -> str:
+    """Any no is a no; a yes of Paragon's is one until Slack refuses a pull."""
+    run = next((run for run in newest if run.attempt), None)
+    gone = look is not None and (look.status == "INVALID" or (run is not None and not look.enabled))
+    if gone or (run is not None and run.state == "blocked" and run.reason == _SLACK_SAYS_NO):
+        return "refused"
+    if look is not None and look.enabled and look.status == "VALID":
+        return "accepted"
+    works = run is not None and run.state != "blocked" and (run.pages or run.state == "covered")
+    return "accepted" if works else "unknown"
 
 
 def _covered_until(known: Services, found: Registration) -> int | None:

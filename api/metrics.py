@@ -16,6 +16,7 @@ from pipeline.store import backlog, counters, dead_letters
 _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "callbacks": ("sluice_entries_settled", "Entries worked through", ("kind",)),
     "settled": ("sluice_entries_ended", "How entries ended", ("state",)),
+    "shadow": ("sluice_records_shadow", "Records that shadow delivery held back", ("model",)),
     "delivered": ("sluice_records_delivered", "Records in the mesh", ("model",)),
     "dropped": ("sluice_records_dropped", "Records not forwarded", ("reason", "model")),
     "dead": ("sluice_records_dead", "Records, or whole entries, that can never work", ("reason",)),

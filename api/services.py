@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import redis
 
@@ -12,6 +13,7 @@ from pipeline.store.directory import Directory
 from pipeline.store.disconnect import Disconnect
 from pipeline.store.keys import Shards
 from pipeline.store.ledger import Ledger
+from pipeline.store.looks import Looks
 from pipeline.store.schedule import Schedule
 from pipeline.store.vault import Vault
 
@@ -29,6 +31,7 @@ class Services:
     allowlists: Allowlists
     directory: Directory
     ledger: Ledger
+    looks: Looks
     schedule: Schedule
     disconnect: Disconnect
     user_tokens: UserTokens
@@ -36,6 +39,7 @@ class Services:
     ring: Callable[[int], None]
     rings: Mapping[str, int]
     now_us: Callable[[], int]
+    delivery: Literal["live", "shadow"]
 
     def ring_for(self, connection: str) -> None:
         """Ask for a drain of the connection's shard."""
@@ -53,6 +57,7 @@ def make_services(
     ring: Callable[[int], None],
     rings: Mapping[str, int],
     now_us: Callable[[], int],
+    delivery: Literal["live", "shadow"] = "live",
 ) -> Services:
     """All services over one client."""
     return Services(
@@ -62,6 +67,7 @@ def make_services(
         allowlists=Allowlists(client, shards, vault),
         directory=Directory(client, shards, vault),
         ledger=Ledger(client, shards, overdue_us=overdue_us),
+        looks=Looks(client, shards),
         schedule=Schedule(client, shards),
         disconnect=Disconnect(client, shards, vault),
         user_tokens=user_tokens,
@@ -69,4 +75,5 @@ def make_services(
         ring=ring,
         rings=rings,
         now_us=now_us,
+        delivery=delivery,
     )

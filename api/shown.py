@@ -18,6 +18,20 @@ class DirectoryShown(BaseModel):
     users_complete_at: Microseconds | None
 
 
+class SlackShown(BaseModel):
+    """What Paragon said of the user's Slack when it was last asked. Looking at a connection asks anew, now and then."""
+
+    enabled: Annotated[bool, Field(description="Whether the user has connected Slack.")]
+    credential_status: Annotated[str | None, Field(description="`VALID`, `INVALID`, `PENDING`; null: not said.")]
+    team: Annotated[str | None, Field(description="The team that he has connected.", examples=["T0534672TWT"])]
+    team_differs: Annotated[
+        bool,
+        Field(description="It is another team than the connection's: nothing is pulled until he reconnects the first "
+                          "one, or the connection is disconnected and registered anew."),
+    ]  # fmt: skip
+    looked_at: Microseconds
+
+
 class ConnectionShown(BaseModel):
     """A connection: what it is, whether its credential works, how fresh its data is."""
 
@@ -30,8 +44,9 @@ class ConnectionShown(BaseModel):
     metadata_at: Annotated[Microseconds | None, Field(description="When Paragon's metadata was last found as wanted.")]
     credential: Annotated[
         Literal["unknown", "accepted", "refused"],
-        Field(description="What Paragon and Slack said to the newest pull; `refused`: the user has to reconnect."),
+        Field(description="By Paragon's word and by the newest pull; `refused`: the user has to reconnect."),
     ]
+    slack: Annotated[SlackShown | None, Field(description="Null: not looked at yet.")]
     covered_until: Annotated[
         Microseconds | None, Field(description="Up to here every allowed channel is covered; null: not all are yet.")
     ]
@@ -142,6 +157,7 @@ class CoverageShown(BaseModel):
     """How far one channel is covered."""
 
     head: Annotated[Microseconds | None, Field(description="Covered up to here.")] = None
+    tail: Annotated[Microseconds | None, Field(description="From here on; null: from the channel's beginning.")] = None
     run: Annotated[str | None, Field(description="The open run.")] = None
     since: Annotated[Microseconds | None, Field(description="The epoch of its last allow.")] = None
 
@@ -195,6 +211,10 @@ class StatusShown(BaseModel):
     parked: Annotated[int, Field(description="Connections that wait for the end of somebody's outage.")]
     dead_letters: int
     connections: int
+    delivery: Annotated[
+        Literal["live", "shadow"],
+        Field(description="`shadow`: nothing is sent; `shadow.<model>` counts what would be."),
+    ]
     counters: Annotated[dict[str, int], Field(examples=[{"delivered.message": 42}])]
 
 

@@ -11,17 +11,17 @@ from cli.dev_secrets import DevSecrets
 from cli.exits import Exit
 from cli.runfile import STATE_DIR, holder, read_status
 
-WAITING = ("backlog", "oldest_waiting_age")
+WAITING = ("backlog", "oldest_waiting_age", "delivery")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """For people a table, for programs one JSON object."""
-    parser.add_argument("--json", action="store_true", help="urls, processes, backlog, oldest_waiting_age")
+    parser.add_argument("--json", action="store_true", help="urls, processes, backlog, oldest_waiting_age, delivery")
     parser.add_argument("--state", type=Path, default=STATE_DIR, metavar="DIR", help="the state directory of `up`")
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if it runs, 3 if not. `backlog` and `oldest_waiting_age` (seconds) are null when the API is away."""
+    """0 if it runs, 3 if not. What the API would say is null when it is away; the age is in seconds."""
     state_dir = args.state.resolve()
     running = holder(state_dir) is not None
     found = status(state_dir) if running else {"urls": {}, "processes": [], **dict.fromkeys(WAITING)}
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def status(state_dir: Path) -> dict[str, Any]:
-    """`urls`, `processes`, `backlog`, `oldest_waiting_age` of a running stack."""
+    """`urls`, `processes`, `backlog`, `oldest_waiting_age`, `delivery` of a running stack."""
     word = read_status(state_dir)
     urls, processes = word.get("urls", {}), word.get("processes", [])
     waiting = _waiting(urls["api"], state_dir) if urls.get("api") and word.get("operator") else {}
@@ -56,6 +56,10 @@ def _table(found: dict[str, Any], *, running: bool) -> str:
         return "Nothing is running; `./sluice up` starts it."
     urls = [f"  {name:<10} {url}" for name, url in found["urls"].items() if url]
     processes = [f"  {p['name']:<10} {p['pid'] or '-':>8}  {p['state']}" for p in found["processes"]]
-    backlog, age = (found[name] for name in WAITING)
+    backlog, age, delivery = (found[name] for name in WAITING)
     waits = "unknown: the API does not answer" if backlog is None else f"{backlog} entries, the oldest {age or 0:.1f} s"
     return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}"])
+    shadow = (
+        ["  delivery: shadow: records are counted, and nothing is sent to the mesh"] if delivery == "shadow" else []
+    )
+    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *shadow])

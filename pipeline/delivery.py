@@ -43,6 +43,11 @@ class Delivery:
     def __init__(self, engine: Engine, *, shadow: bool = False) -> None:
         self._engine, self._shadow = engine, shadow
 
+    @property
+    def outcome(self) -> str:
+        """What becomes of the records that are not refused, as counters name it: `delivered`, or only `shadow`."""
+        return "shadow" if self._shadow else "delivered"
+
     def send(self, org: str, model: str, records: Sequence[Internal]) -> dict[int, str]:
         """Deliver; index → reason of the records that the mesh will never take.
 

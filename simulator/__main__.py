@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--retry-scale", type=float, default=0.01)
     parser.add_argument("--duplicate-rate", type=float, default=0.0)
     parser.add_argument("--stray", type=_all_or_count, default=0, help="channels posted though not asked for, -1: all")
+    parser.add_argument("--self-start", action=argparse.BooleanOptionalAction, default=True,
+                        help="whether the directory workflows start on connect, or only by a trigger")  # fmt: skip
     parser.add_argument("--workflow-messages", default=MESSAGES)
     parser.add_argument("--workflow-channels", default=CHANNELS)
     parser.add_argument("--workflow-users", default=USERS)
@@ -57,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 def _config(options: argparse.Namespace) -> SimulatorConfig:
     key = sys.stdin.read() if options.public_key == "-" else Path(options.public_key).read_text()
     names = ("project_id", "webhooks", "connections", "channels", "messages", "seed", "anchor", "workspace",
-             "retry_scale", "page_limit", "concurrency", "duplicate_rate", "stray",
+             "retry_scale", "page_limit", "concurrency", "duplicate_rate", "stray", "self_start",
              "workflow_messages", "workflow_channels", "workflow_users")  # fmt: skip
     secret = SecretStr(_first_secret(options.webhook_secret_env))
     given = {name: getattr(options, name) for name in names}

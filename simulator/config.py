@@ -26,7 +26,8 @@ class SimulatorConfig:
     `public_key` is a PEM; `webhooks` is the base URL of the receiver ("" = directory workflows post nowhere);
     `retry_scale` multiplies Paragon's retry waits; `page_limit` caps every Slack page; `concurrency` bounds the
     callbacks in flight; `jitter` is the most seconds a callback waits at random, which is what reorders them;
-    `stray` is how many channels that nobody asked for each messages workflow posts all the same, -1 for all.
+    `stray` is how many channels that nobody asked for each messages workflow posts all the same, -1 for all;
+    without `self_start` the directory workflows start by a trigger only, and not on connect.
     """
 
     public_key: str
@@ -45,6 +46,7 @@ class SimulatorConfig:
     duplicate_rate: float = 0.0
     jitter: float = 0.005
     stray: int = 0
+    self_start: bool = True
     workflow_messages: str = MESSAGES
     workflow_channels: str = CHANNELS
     workflow_users: str = USERS

@@ -57,7 +57,7 @@ class Control:
         before = self.workspaces.index_of(connection)
         workspace = await asyncio.to_thread(self.workspaces.connect, connection, index)
         at = self.workspaces.index_of(connection)
-        if at != before:
+        if at != before and self.config.self_start:
             self.engine.start_directory("channels", connection, workspace)
             self.engine.start_directory("users", connection, workspace)
         shown = {"connection": connection, "workspace": at, "team": workspace.team, "new": at != before}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -104,8 +105,8 @@ class Paragon:
     def _workflows(self) -> dict[str, Callable[[str, Workspace, Json], None]]:
         return {
             self.config.workflow_messages: self.engine.start_messages,
-            self.config.workflow_channels: lambda user, at, body: self.engine.start_directory("channels", user, at),
-            self.config.workflow_users: lambda user, at, body: self.engine.start_directory("users", user, at),
+            self.config.workflow_channels: partial(self.engine.start_directory, "channels"),
+            self.config.workflow_users: partial(self.engine.start_directory, "users"),
         }
 
     def _shown(self, user: str) -> Json:

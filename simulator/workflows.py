@@ -1,7 +1,7 @@
 """The three workflows of docs/workflows.md, executed: what the core service's engineers build in Paragon.
 
-connect / schedule ─▶ channels ─▶ conversations.list, page by page ─▶ callback
-                   └▶ users    ─▶ users.list, page by page         ─▶ callback
+connect / schedule / trigger ─▶ channels ─▶ conversations.list, page by page ─▶ callback
+                             └▶ users    ─▶ users.list, page by page         ─▶ callback
 trigger ─▶ messages ─▶ for each channel: conversations.history ─▶ callback
                          └▶ for each parent in it: conversations.replies ─▶ callback
 
@@ -58,9 +58,12 @@ class Engine:
         """Begin one execution of the messages workflow with a trigger's body."""
         self._execute(partial(self._messages, connection, workspace, trigger))
 
-    def start_directory(self, kind: str, connection: str, workspace: Workspace) -> None:
-        """Begin one execution of the channels or users workflow; nowhere to post to is a failure, as in Paragon."""
-        self._execute(partial(self._directory, kind, connection, workspace))
+    def start_directory(self, kind: str, connection: str, workspace: Workspace, trigger: Json | None = None) -> None:
+        """Begin one execution of the channels or users workflow, by itself or with a trigger's body.
+
+        Nowhere to post to is a failure, as in Paragon.
+        """
+        self._execute(partial(self._directory, kind, connection, workspace, trigger or {}))
 
     def _execute(self, work: Callable[[], Work]) -> None:
         self.counts["started"] += 1
@@ -81,16 +84,17 @@ class Engine:
         finally:
             self.counts["ended"] += 1
 
-    async def _directory(self, kind: str, connection: str, workspace: Workspace) -> None:
-        if not self._config.webhooks:
+    async def _directory(self, kind: str, connection: str, workspace: Workspace, trigger: Json) -> None:
+        own = f"{self._config.webhooks.rstrip('/')}/v1/webhooks/slack/{kind}" if self._config.webhooks else ""
+        url = str(trigger.get("callback_url") or own)
+        if not url:
             raise StepFailed
         method, field, args = _DIRECTORY[kind]
-        run_id = str(uuid.uuid4())
+        run_id = str(trigger.get("run_id") or uuid.uuid4())
         async with Fan(self.spawn) as branch:
             async for cursor, page in self._pages(workspace, method, {**args, "limit": "200"}):
                 envelope = {"connection": connection, "run_id": run_id, **chain(cursor, page)}
                 body = {**envelope, field: page.get(field) or []}
-                url = f"{self._config.webhooks.rstrip('/')}/v1/webhooks/slack/{kind}"
                 await self._post(branch, Callback(kind, url, self._config.webhook_secret, connection,
                                                   workspace.team, body))  # fmt: skip
 

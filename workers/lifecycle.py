@@ -16,9 +16,10 @@ from pipeline.store.client import connect
 from pipeline.store.keys import Shards
 from pipeline.store.vault import Vault
 from settings import Settings, SettingsError
-from workers.schedule import Outgoing, Pulls, find_team
+from workers.looking import Directories, Looking, find_team
+from workers.schedule import Outgoing, Pulls
 
-MESSAGES_PATH = "/v1/webhooks/slack/messages"
+WEBHOOKS_PATH = "/v1/webhooks/slack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Process:
 
     stores: Stores
     outgoing: Outgoing
+    looking: Looking
 
 
 def now_us() -> int:
@@ -50,12 +52,16 @@ def start(settings: Settings) -> Process:
         now_us=now_us,
         overdue_us=int(settings.overdue_seconds * 1e6),
     )
+    webhooks = settings.public_url.rstrip("/") + WEBHOOKS_PATH
     pulls = Pulls(
         settings.paragon_workflow_messages,
-        settings.public_url.rstrip("/") + MESSAGES_PATH,
+        f"{webhooks}/messages",
         int(settings.pull_minutes * 60e6),
     )
-    return Process(stores, Outgoing(stores, paragon, RunTokens(settings.run_token_keys), pulls))
+    ids = {"channels": settings.paragon_workflow_channels, "users": settings.paragon_workflow_users}
+    directories = Directories({kind: workflow for kind, workflow in ids.items() if workflow}, webhooks)
+    outgoing = Outgoing(stores, paragon, RunTokens(settings.run_token_keys), pulls)
+    return Process(stores, outgoing, Looking(stores, paragon, directories))
 
 
 def _engine(settings: Settings) -> Engine:

@@ -8,6 +8,7 @@ DRAIN = "sluice.drain"
 DISPATCH = "sluice.dispatch"
 TRIGGER = "sluice.trigger"
 PATCH_METADATA = "sluice.patch_metadata"
+LOOK = "sluice.look"
 UPKEEP = "sluice.upkeep"
 
 QUEUE = "sluice"

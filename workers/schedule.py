@@ -18,8 +18,9 @@ from pipeline.store import counters
 from pipeline.store.client import clock
 from pipeline.store.keys import Keys, shard_of_id
 from pipeline.store.ledger import Attempt, Run
+from pipeline.store.looks import Looks
 from pipeline.store.scripts import Changes
-from workers.names import PATCH_METADATA, TRIGGER
+from workers.names import LOOK, PATCH_METADATA, TRIGGER
 
 PAGE_LIMIT = 200
 _SOON_US = 500_000
@@ -41,6 +42,7 @@ class Outgoing:
 
     def __init__(self, stores: Stores, paragon: ParagonClient, run_tokens: RunTokens, pulls: Pulls) -> None:
         self._stores, self._paragon, self._run_tokens, self._pulls = stores, paragon, run_tokens, pulls
+        self._looks = Looks(stores.client, stores.shards)
 
     def dispatch(self, send: Callable[[str, str], None], *, overdue_us: int = 0) -> Counter[str]:
         """Lease what is due in every shard: plans run here, calls to Paragon are sent as tasks (name, id).
@@ -57,6 +59,8 @@ class Outgoing:
                         send(TRIGGER, name)
                     case "patch":
                         send(PATCH_METADATA, name)
+                    case "look":
+                        send(LOOK, name)
                 done[kind] += 1
         return done
 
@@ -140,6 +144,7 @@ class Outgoing:
     def _ask(self, keys: Keys, attempt: Attempt) -> str:
         stores, run = self._stores, attempt.run
         try:
+            self._looks.hold_to(run.connection, run.team)
             self._paragon.trigger(run.connection, self._pulls.workflow, self._body(attempt))
         except Unavailable as outage:
             refused = isinstance(outage, Refused)
@@ -189,11 +194,9 @@ class Outgoing:
             stores.schedule.finish(keys, "patch", connection, seen)
             return "gone"
         try:
-            ours = {
-                **stores.connections.metadata(connection),
-                "userid": connection,
-                "allowListedChannels": stores.allowlists.own(connection, known.team),
-            }
+            ours = {**stores.connections.metadata(connection), "userid": connection}
+            if known.list_version:  # Until somebody has put a list, the one in Paragon is not ours to overwrite.
+                ours["allowListedChannels"] = stores.allowlists.own(connection, known.team)
             changed = self._paragon.merge_meta(connection, ours).changed
         except (Unavailable, Rejected) as refusal:
             return self._not_patched(keys, connection, seen, refusal)
@@ -214,13 +217,3 @@ class Outgoing:
         level = logging.ERROR if needs_somebody else logging.WARNING
         _log.log(level, "metadata.failed", extra={"connection": connection, "kind": type(refusal).__name__})
         return "unavailable" if outage else "rejected"
-
-
-def find_team(paragon: ParagonClient, connection: str) -> str:
-    """The Slack team of a connection: provider data, else `auth.test` through the proxy. Raises `Unavailable`."""
-    team = paragon.me(connection).slack.team
-    if team is None:
-        team = paragon.proxy(connection, "slack", "auth.test").get("team_id")
-    if not isinstance(team, str) or not team:
-        raise Unavailable("team unknown", retry_after=30.0)
-    return team

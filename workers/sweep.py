@@ -19,7 +19,7 @@ from pipeline.store.durability import NotDurableError
 from pipeline.store.shard import late
 from settings import Settings, SettingsError
 from workers import lifecycle
-from workers.names import TRIGGER
+from workers.names import LOOK, TRIGGER
 
 EVERY_SECONDS = 1.0
 LATE_US = 2 * 1_000_000
@@ -68,7 +68,7 @@ class Sweep:
     def _run(self, name: str, what: str) -> None:
         """What a worker would do with the task."""
         outgoing = self._process.outgoing
-        (outgoing.trigger if name == TRIGGER else outgoing.patch)(what)
+        {TRIGGER: outgoing.trigger, LOOK: self._process.looking.look}.get(name, outgoing.patch)(what)
 
 
 def repeat(work: Callable[[], Counter[str]], stop: threading.Event) -> None:

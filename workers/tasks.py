@@ -16,7 +16,7 @@ from pipeline.store.shard import late
 from pipeline.store.upkeep import upkeep as keep_up
 from settings import Settings
 from workers import deathsig, lifecycle
-from workers.names import DISPATCH, DRAIN, PATCH_METADATA, TRIGGER, UPKEEP
+from workers.names import DISPATCH, DRAIN, LOOK, PATCH_METADATA, TRIGGER, UPKEEP
 
 REFUSED = "refused"
 UNAVAILABLE = "unavailable"
@@ -92,6 +92,19 @@ def patch_metadata(connection: str) -> str:
         return _refused(PATCH_METADATA)
     except Unavailable as outage:
         return _unavailable(PATCH_METADATA, outage)
+
+
+@shared_task(name=LOOK)
+def look(connection: str) -> str:
+    """See how Paragon sees one connection."""
+    if not _is_id(connection):
+        return _refused(LOOK)
+    try:
+        return process().looking.look(connection)
+    except Rejected:
+        return _refused(LOOK)
+    except Unavailable as outage:
+        return _unavailable(LOOK, outage)
 
 
 @shared_task(name=UPKEEP)

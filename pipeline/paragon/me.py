@@ -1,5 +1,6 @@
 """What `sdk/me` says of a connection. Tolerant: a field of another type than expected was not said. Pure."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any, Final
 from pipeline.errors import Unavailable
 
 _TEAM: Final = re.compile(r"[TE][A-Z0-9]{1,31}")
+_CHANNEL: Final = re.compile(r"[CG][A-Z0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,28 @@ def read_me(answer: Mapping[str, Any]) -> Me:
         meta=meta or {},
         slack=_slack(_object(_object(answer.get("integrations")).get("slack"))),
     )
+
+
+def allow_listed(meta: Mapping[str, Any]) -> tuple[list[str], int] | None:
+    """The channel ids of the metadata's `allowListedChannels`, sorted, and how many entries are none; None: no list.
+
+    A list of ids is what we write; other writers have put objects with an `id`, or the list as JSON or with commas.
+    """
+    listed = meta.get("allowListedChannels")
+    if isinstance(listed, str):
+        listed = _parsed(listed)
+    if not isinstance(listed, list):
+        return None
+    entries = [entry.get("id") if isinstance(entry, dict) else entry for entry in listed]
+    channels = {entry for entry in entries if isinstance(entry, str) and _CHANNEL.fullmatch(entry)}
+    return sorted(channels), sum(not (isinstance(entry, str) and entry in channels) for entry in entries)
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _slack(raw: Mapping[str, Any]) -> SlackIntegration:

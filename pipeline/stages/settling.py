@@ -51,7 +51,7 @@ def _settle(
     counts: Counter[str] = Counter()
     for work in works:
         _write(stores, changes, inbox.keys, batch, work, now)
-        counts += _counts(work)
+        counts += _counts(work, stores.mesh.outcome)
     counters.add(changes, inbox.keys, counts)
     part = Taken(batch.taken.member, [work.stored for work in works], batch.taken.alone, batch.taken.crashes)
     said = inbox.settle(part, generation, changes)
@@ -83,10 +83,10 @@ def _state(work: Work) -> str:
     return "nothing_allowed" if work.dropped and not work.delivered else "delivered"
 
 
-def _counts(work: Work) -> Counter[str]:
+def _counts(work: Work, outcome: str) -> Counter[str]:
     counts = Counter({f"settled.{_state(work)}": 1, f"callbacks.{work.header.kind}": 1})
     counts.update({f"dropped.{reason}": number for reason, number in work.dropped.items()})
-    counts.update({f"delivered.{model}": number for model, number in work.delivered.items()})
+    counts.update({f"{outcome}.{model}": number for model, number in work.delivered.items()})
     for dead in work.dead:
         counts[f"dead.{dead.reason}"] += 1
     if work.sealed_death:

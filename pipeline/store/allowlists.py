@@ -71,8 +71,10 @@ class Allowlists:
         allowed = self.effective(split_connection(connection)[1], team)
         return sorted(channel for channel, allowers in allowed.channels.items() if connection in allowers)
 
-    def put(self, connection: str, wanted: Sequence[str], *, if_match: int, by: str) -> Change:
+    def put(self, connection: str, wanted: Sequence[str], *, if_match: int, by: str, since: int = 0) -> Change:
         """Replace a connection's own list, if it still has the version `if_match`.
+
+        Pulls of the channels that this adds start at `since` (microseconds; 0: with all of history).
 
         Raises `StaleListError`, or `Rejected` for a connection that is not live (`not_registered`) or whose team is
         not known yet (`no_team`).
@@ -90,7 +92,7 @@ class Allowlists:
             if not (diff.added or diff.removed):
                 done = Change(known.list_version, diff, None)
                 return None
-            changes = self._rewrite(keys, org, known, diff, epoch)
+            changes = self._rewrite(keys, org, known, diff, epoch, since)
             records = self._records(org, known, allowed, diff, epoch)
             receipt = None
             if records:
@@ -104,7 +106,7 @@ class Allowlists:
                     records=records,
                 )
             done = Change(known.list_version + 1, diff, receipt)
-            facts = {"added": len(diff.added), "removed": len(diff.removed), "version": done.version}
+            facts = {"added": len(diff.added), "removed": len(diff.removed), "version": done.version, "since": since}
             audit.note(changes, keys, "allowlist.changed", connection, by, epoch, **facts)
             return changes
 
@@ -120,7 +122,7 @@ class Allowlists:
             raise Rejected("no_team")
         return known
 
-    def _rewrite(self, keys: Keys, org: str, known: Registration, diff: Difference, epoch: int) -> Changes:
+    def _rewrite(self, keys: Keys, org: str, known: Registration, diff: Difference, epoch: int, start: int) -> Changes:
         """Entries, version, coverage and schedule. A removed channel starts from nothing if it is allowed again."""
         key, allow, coverage = keys.connection(known.connection), keys.allow(org), keys.coverage(known.connection)
         changes = Changes().expect(str(known.generation), "HGET", key, "generation")
@@ -128,11 +130,13 @@ class Allowlists:
         changes.do("HSET", key, "list_version", known.list_version + 1)
         for channel in diff.removed:
             changes.do("HDEL", allow, f"{known.team}|{channel}|{known.connection}")
-            changes.do("HDEL", coverage, f"{channel}|head", f"{channel}|run", f"{channel}|since")
+            changes.do("HDEL", coverage, *(f"{channel}|{name}" for name in ("head", "tail", "run", "since")))
         entry = json.dumps({"since": epoch, "version": known.list_version + 1})
         for channel in diff.added:
             changes.do("HSET", allow, f"{known.team}|{channel}|{known.connection}", entry)
-            changes.do("HDEL", coverage, f"{channel}|head", f"{channel}|run")
+            changes.do("HDEL", coverage, f"{channel}|head", f"{channel}|tail", f"{channel}|run")
+            if start:
+                changes.do("HSET", coverage, f"{channel}|head", start, f"{channel}|tail", start)
             changes.do("HSET", coverage, f"{channel}|since", epoch)
         changes.do("HINCRBY", key, "metadata_wanted", 1)
         # Removals go to Paragon at once; additions wait a moment for the next click.

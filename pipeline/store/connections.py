@@ -109,6 +109,7 @@ class Connections:
             if team:
                 changes.do("HSET", key, "team", team)
             changes.do("SADD", keys.connections, connection)
+            changes.do("ZADD", keys.due, epoch, f"look:{connection}")
             record = User(id=f"connection:{user}", version=version(epoch), kind="connection", team=team or fixed, **who)
             receipt = effects.append(
                 changes,

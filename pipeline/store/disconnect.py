@@ -12,10 +12,11 @@ from pipeline.store.allowlists import Allowlists, retractions
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.keys import Keys, Shards
+from pipeline.store.looks import FIELDS as LOOKS
 from pipeline.store.scripts import Changes
 from pipeline.store.vault import Vault
 
-_FORGOTTEN = ("team", "meta", "channels_complete_at", "users_complete_at", "metadata_at")
+_FORGOTTEN = ("team", "meta", "channels_complete_at", "users_complete_at", "metadata_at", *LOOKS)
 
 
 class Disconnect:
@@ -63,7 +64,7 @@ class Disconnect:
         for channel in self._allowlists.own(connection, known.team):
             changes.do("HDEL", keys.allow(org), f"{known.team}|{channel}|{connection}")
         changes.do("DEL", keys.coverage(connection))
-        changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}")
+        changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}", f"look:{connection}")
         # Un-park: what waits is to be settled as purged now, whatever kept it back.
         changes.do("ZADD", keys.ready, "XX", epoch, connection).do("HDEL", keys.parked, connection)
         if known.team and not self._others(keys, org, known):

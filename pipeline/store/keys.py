@@ -13,7 +13,7 @@ script touches one hash slot.
     {sN}:allow:<org>             <team>|<channel>|<connection> → JSON of who and when
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
-    {sN}:cov:<connection>        <channel>|head, |run, |since
+    {sN}:cov:<connection>        <channel>|head, |tail, |run, |since
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit

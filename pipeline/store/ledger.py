@@ -231,7 +231,7 @@ class Ledger:
         return any(int(head or 0) >= found.latest for head in heads)
 
     def coverage(self, connection: str) -> dict[str, dict[str, Any]]:
-        """Channel → head (covered up to, microseconds), open run, allowed since."""
+        """Channel → head and tail (covered from … to, microseconds), open run, allowed since."""
         shown: dict[str, dict[str, Any]] = {}
         for name, value in _text(
             ask(self._client, "HGETALL", self._shards.of(connection).coverage(connection))

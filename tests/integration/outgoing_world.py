@@ -18,7 +18,8 @@ from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.run_tokens import RunTokens
 from pipeline.paragon.token import UserTokens
 from simulator.app import create_app
-from simulator.config import MESSAGES, SimulatorConfig
+from simulator.config import CHANNELS, MESSAGES, USERS, SimulatorConfig
+from workers.looking import Directories, Looking
 from workers.schedule import Outgoing, Pulls
 
 PROJECT = "project-1"
@@ -109,9 +110,12 @@ class World:
         )
         self.tokens = RunTokens({"k1": SecretStr("k" * 32)})
         self.outgoing = Outgoing(sluice.stores, self.paragon, self.tokens, Pulls(MESSAGES, CALLBACK, 900_000_000))
+        directories = Directories({"channels": CHANNELS, "users": USERS}, CALLBACK.rpartition("/")[0])
+        self.looking = Looking(sluice.stores, self.paragon, directories)
         self.keys = sluice.keys
         httpx.post(f"{url}/_sim/connect", json={"connection": CONNECTION}).raise_for_status()
         sluice.register()
+        sluice.client.zrem(self.keys.due, f"look:{CONNECTION}")  # Looking is another test's matter.
         sluice.receive({"kind": "channels", "channels": [{"id": "C1"}, {"id": "C2"}], **RUNS})
         sluice.receive({"kind": "users", "members": [{"id": "U1"}], **RUNS})
         sluice.drain()

@@ -11,8 +11,8 @@ from sluice import CONNECTION, Sluice, page
 
 from pipeline.store import counters
 from simulator.config import MESSAGES
+from workers.looking import find_team
 from workers.names import PATCH_METADATA, TRIGGER
-from workers.schedule import find_team
 
 POST = f"POST {MESSAGES}"
 

@@ -23,6 +23,7 @@ TASKS = {
     names.DISPATCH: (tasks.dispatch, ["slot"]),
     names.TRIGGER: (tasks.trigger, ["run_id"]),
     names.PATCH_METADATA: (tasks.patch_metadata, ["connection"]),
+    names.LOOK: (tasks.look, ["connection"]),
     names.UPKEEP: (tasks.upkeep, ["slot"]),
 }
 

@@ -35,6 +35,10 @@ class Calls:
         self.done.append(("patch", connection))
         return "patched"
 
+    def look(self, connection: str) -> str:
+        self.done.append(("look", connection))
+        return "connected"
+
 
 @pytest.fixture
 def calls() -> Calls:
@@ -48,7 +52,7 @@ def sweep(sluice: Sluice, calls: Calls) -> Sweep:
     sluice.allow("C1")
     sluice.drain()
     sluice.receive(page("C1", "1700000000.000100"))
-    return Sweep(Process(sluice.stores, calls))  # type: ignore[arg-type]
+    return Sweep(Process(sluice.stores, calls, calls))  # type: ignore[arg-type]
 
 
 def make_late(sluice: Sluice, seconds: float) -> None:
@@ -124,9 +128,9 @@ def test_a_bug_in_one_shard_keeps_no_other_waiting(
 
 
 def test_calls_that_nobody_takes_are_made_here(sweep: Sweep, calls: Calls) -> None:
-    calls.due = [("sluice.trigger", "r1"), ("sluice.patch_metadata", CONNECTION)]
+    calls.due = [("sluice.trigger", "r1"), ("sluice.patch_metadata", CONNECTION), ("sluice.look", CONNECTION)]
     sweep.call()
-    assert calls.done == [("trigger", "r1"), ("patch", CONNECTION)]
+    assert calls.done == [("trigger", "r1"), ("patch", CONNECTION), ("look", CONNECTION)]
     assert calls.overdue == [30_000_000], "workers come first"
 
 

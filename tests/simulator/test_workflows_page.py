@@ -24,6 +24,8 @@ EXAMPLE = re.compile(r"<!-- (?P<name>[^>]+?) -->\n```(?:json)?\n(?P<body>.*?)```
 EXAMPLES = {match["name"]: match["body"] for match in EXAMPLE.finditer(PAGE)}
 CONNECTION = "3f0d2c5e-8a1b-4c1d-9e2f-5a6b7c8d9e0f/acme"
 TRIGGER = json.loads(EXAMPLES["trigger"])
+DIRECTORY = json.loads(EXAMPLES["trigger: directory"])
+TRIGGERED = "https://sluice.example.com/triggered/channels"
 
 
 def example(name):
@@ -69,6 +71,7 @@ async def execute():
     engine = Engine(config, recording, Courier(config, Ledger(), httpx.MockTransport(receive_callback)))
     engine.start_directory("channels", CONNECTION, workspace)
     engine.start_directory("users", CONNECTION, workspace)
+    engine.start_directory("channels", CONNECTION, workspace, {**DIRECTORY, "callback_url": TRIGGERED})
     engine.start_messages(CONNECTION, workspace, {**TRIGGER, "channels": [*TRIGGER["channels"], "C0000000000"]})
     while engine.running:  # noqa: ASYNC110 - executions end by themselves; nobody signals it
         await asyncio.sleep(0.01)
@@ -83,7 +86,8 @@ def bodies(run, kind):
 
 def test_the_page_has_every_example():
     assert set(EXAMPLES) == {
-        "trigger", "headers: channels", "headers: messages", "slack: conversations.list", "slack: users.list",
+        "trigger", "trigger: directory", "headers: channels", "headers: messages", "slack: conversations.list",
+        "slack: users.list",
         "slack: conversations.history", "slack: conversations.replies", "posted: channels", "posted: users",
         "posted: messages history", "posted: messages replies", "posted: messages refused",
     }  # fmt: skip
@@ -131,3 +135,9 @@ def test_headers_are_what_the_page_says(run):
 
 def test_callbacks_go_to_the_url_of_the_trigger(run):
     assert {str(r.url) for r in run[1] if r.url.path.endswith("/messages")} == {TRIGGER["callback_url"]}
+
+
+def test_a_directory_that_is_triggered_goes_where_the_trigger_says_under_its_run(run):
+    posted = [r for r in run[1] if str(r.url) == TRIGGERED]
+    assert {json.loads(r.content)["run_id"] for r in posted} == {DIRECTORY["run_id"]}
+    assert {r.headers["authorization"] for r in posted} == {"Bearer shared"}
