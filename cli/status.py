@@ -58,7 +58,6 @@ def _table(found: dict[str, Any], *, running: bool) -> str:
     processes = [f"  {p['name']:<10} {p['pid'] or '-':>8}  {p['state']}" for p in found["processes"]]
     backlog, age, delivery = (found[name] for name in WAITING)
     waits = "unknown: the API does not answer" if backlog is None else f"{backlog} entries, the oldest {age or 0:.1f} s"
-    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}"])
     shadow = (
         ["  delivery: shadow: records are counted, and nothing is sent to the mesh"] if delivery == "shadow" else []
     )
