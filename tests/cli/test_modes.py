@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -186,6 +187,11 @@ def test_with_everything_real_messages_reach_the_mesh_through_the_public_address
         found = json.loads(sluice("status --json", state, outside.settings).stdout)
         assert {process["name"] for process in found["processes"]} == ALWAYS
 
+        webhook = f"{outside.front.url}/v1/webhooks/slack/messages"
+        with httpx.Client(verify=ssl.create_default_context(cafile=str(outside.front.authority))) as stranger:
+            refused = stranger.post(webhook, json={})
+        assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
+
         urls = {"api": found["urls"]["api"], "mesh": outside.mesh, "simulator": outside.paragon}
         mesh_token = outside.secrets.mesh_token.get_secret_value()
         with Walk(urls, outside.token, mesh_token, say=lambda _: None, patience=40) as walk:
@@ -195,5 +201,5 @@ def test_with_everything_real_messages_reach_the_mesh_through_the_public_address
         down = sluice("down", state, outside.settings)
     assert down.returncode == 0, down.stderr
     told = {body["callback_url"] for body in outside.triggered()}
-    assert told == {f"{outside.front.url}/v1/webhooks/slack/messages"}, "SLUICE_PUBLIC_URL, and nothing of this machine"
+    assert told == {webhook}, "SLUICE_PUBLIC_URL, and nothing of this machine"
     assert outside.front.taken > 0
