@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
-from api import allowlist, connections, operations, problems, pulls
+from api import allowlist, connections, operations, pauses, people, problems, pulls
 from api.edge import Observed, RawPaths
 from api.metrics import Answers
 from api.pages import docs_page
@@ -55,8 +55,9 @@ def create_app(
     )
     app.include_router(workflow_check_router(verifier, body_limit=body_limit))
     # The connection itself comes last: the user in its path matches whatever follows.
-    for router in (operations.health_router, operations.router, allowlist.router, pulls.router, connections.router):
-        app.include_router(router)
+    for part in (pauses, operations, allowlist, pulls, people, connections):
+        app.include_router(part.router)
+    app.include_router(operations.health_router)
     _describe(app)
     _add_docs(app)
     app.add_middleware(Observed, answers=answers.others)

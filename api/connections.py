@@ -167,6 +167,7 @@ def _shown(known: Services, found: Registration) -> dict[str, Any]:
         "covered_until": _covered_until(known, found),
         "waiting": waiting,
         "parked": bool(parked),
+        "paused": known.pauses.of(found.connection),
     }
 
 

@@ -58,6 +58,7 @@ def show_status(known: Known, _: Operator) -> StatusShown:
         backlog=waiting.entries,
         oldest_waiting_age=waiting.oldest_age,
         parked=waiting.parked,
+        paused=sorted(known.pauses.listing()),
         delivery=known.delivery,
         dead_letters=dead_letters.count(known.client, known.shards),
         connections=len(known.connections.names()),

@@ -14,6 +14,8 @@ from pipeline.store.disconnect import Disconnect
 from pipeline.store.keys import Shards
 from pipeline.store.ledger import Ledger
 from pipeline.store.looks import Looks
+from pipeline.store.pauses import Pauses
+from pipeline.store.people import People
 from pipeline.store.schedule import Schedule
 from pipeline.store.vault import Vault
 
@@ -32,6 +34,8 @@ class Services:
     directory: Directory
     ledger: Ledger
     looks: Looks
+    pauses: Pauses
+    people: People
     schedule: Schedule
     disconnect: Disconnect
     user_tokens: UserTokens
@@ -68,6 +72,8 @@ def make_services(
         directory=Directory(client, shards, vault),
         ledger=Ledger(client, shards, overdue_us=overdue_us),
         looks=Looks(client, shards),
+        pauses=Pauses(client, shards),
+        people=People(client, shards, vault),
         schedule=Schedule(client, shards),
         disconnect=Disconnect(client, shards, vault),
         user_tokens=user_tokens,

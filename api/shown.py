@@ -51,7 +51,10 @@ class ConnectionShown(BaseModel):
         Microseconds | None, Field(description="Up to here every allowed channel is covered; null: not all are yet.")
     ]
     waiting: Annotated[int, Field(description="Callbacks that wait to be delivered.", examples=[0])]
-    parked: Annotated[bool, Field(description="Whether they wait for the end of somebody's outage.")]
+    parked: Annotated[bool, Field(description="Whether they wait for the end of somebody's outage, or of a pause.")]
+    paused: Annotated[
+        list[str], Field(description="The pauses that hold it back: of everything, its organisation, itself.")
+    ]
 
 
 class Registered(ConnectionShown):
@@ -64,6 +67,25 @@ class Receipt(BaseModel):
     """The receipt of what a change causes in the mesh."""
 
     receipt: ReceiptId
+
+
+class PauseShown(BaseModel):
+    """A pause that was made or ended."""
+
+    scope: Annotated[str, Field(examples=["org:end10843"])]
+    connections: Annotated[int, Field(description="So many connections it holds, or held, back.")]
+
+
+class PausesShown(BaseModel):
+    """Scope → since when."""
+
+    pauses: Annotated[dict[str, Microseconds], Field(examples=[{"org:end10843": 1764000000000000}])]
+
+
+class PeopleShown(BaseModel):
+    """Slack user id → when the person was erased."""
+
+    erased: Annotated[dict[str, Microseconds], Field(examples=[{"U0123456789": 1764000000000000}])]
 
 
 class ConnectToken(BaseModel):
@@ -208,7 +230,8 @@ class StatusShown(BaseModel):
 
     backlog: Annotated[int, Field(description="Entries that wait.")]
     oldest_waiting_age: Annotated[float | None, Field(description="Of the oldest of them; null: nothing waits.")]
-    parked: Annotated[int, Field(description="Connections that wait for the end of somebody's outage.")]
+    parked: Annotated[int, Field(description="Connections that wait for the end of somebody's outage, or of a pause.")]
+    paused: Annotated[list[str], Field(description="What an operator has paused: `GET /v1/pauses`.")]
     dead_letters: int
     connections: int
     delivery: Annotated[

@@ -33,6 +33,8 @@ COMMANDS = {
     ),
     "backup": Command("a snapshot of the embedded store", "./sluice backup sluice-2026-11-23.rdb", "cli.backup"),
     "restore": Command("a backup put in place, held until confirmed", "./sluice restore FILE", "cli.restore"),
+    "pause": Command("hold back delivery and pulls; intake goes on", "./sluice pause org:end10843", "cli.pause"),
+    "resume": Command("end a pause", "./sluice resume org:end10843", "cli.resume"),
     "demo": Command("one full pass on fresh state, counted by an outside ledger", "./sluice demo --json", "cli.demo"),
     "test": Command("every check: lint, format, types, imports, tests", "./sluice test", "cli.test"),
 }

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """0 if it runs, 3 if not. What the API would say is null when it is away; the age is in seconds."""
     state_dir = args.state.resolve()
     running = holder(state_dir) is not None
-    found = status(state_dir) if running else {"urls": {}, "processes": [], **dict.fromkeys(WAITING)}
+    found = status(state_dir) if running else {"urls": {}, "processes": [], "paused": None, **dict.fromkeys(WAITING)}
     print(json.dumps({"running": running, **found}, indent=1) if args.json else _table(found, running=running))
     return Exit.DONE if running else Exit.NOT_RUNNING
 
@@ -34,7 +34,8 @@ def status(state_dir: Path) -> dict[str, Any]:
     word = read_status(state_dir)
     urls, processes = word.get("urls", {}), word.get("processes", [])
     waiting = _waiting(urls["api"], state_dir) if urls.get("api") and word.get("operator") else {}
-    return {"urls": urls, "processes": processes, **{name: waiting.get(name) for name in WAITING}}
+    said = {name: waiting.get(name) for name in ("paused", *WAITING)}
+    return {"urls": urls, "processes": processes, **said}
 
 
 def _waiting(api: str, state_dir: Path) -> dict[str, Any]:
@@ -51,6 +52,10 @@ def _waiting(api: str, state_dir: Path) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+def _paused(found: dict[str, Any]) -> list[str]:
+    return [f"  paused: {scope}" for scope in found["paused"] or ()]
+
+
 def _table(found: dict[str, Any], *, running: bool) -> str:
     if not running:
         return "Nothing is running; `./sluice up` starts it."
@@ -61,4 +66,4 @@ def _table(found: dict[str, Any], *, running: bool) -> str:
     shadow = (
         ["  delivery: shadow: records are counted, and nothing is sent to the mesh"] if delivery == "shadow" else []
     )
-    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *shadow])
+    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *_paused(found), *shadow])

@@ -8,6 +8,7 @@ from pipeline.envelope import Envelope
 from pipeline.errors import Unavailable
 from pipeline.models import Internal
 from pipeline.rules.allowlist import Allowed
+from pipeline.rules.exclusion import Person
 from pipeline.store.connections import Registration
 from pipeline.store.entries import Header
 from pipeline.store.inbox import Stored, Taken
@@ -72,13 +73,14 @@ class Work:
 class Batch:
     """What one take gave. `known` is the connection's registration; None for effects, which come from many.
 
-    `allowed` is the list as admit read it.
+    `allowed` is the list as admit read it, `excluded` whoever was erased.
     """
 
     taken: Taken
     known: Registration | None
     works: list[Work]
     allowed: Allowed = field(default_factory=Allowed)
+    excluded: frozenset[Person] = frozenset()
 
     @property
     def team(self) -> str:

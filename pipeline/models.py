@@ -135,7 +135,7 @@ class Message(Internal):
 class Retraction(Internal):
     """A fence: every record of `target` that matches, with an epoch below `below`, is dead, present or to come.
 
-    `match` maps field names (any of team, channel, lane, author_id) to values, all of which must be equal;
+    `match` maps field names (any of team, channel, lane, author_id, user_id) to values, all of which must be equal;
     `after` / `until` bound `ts_us` to (after, until]. One fence a scope: the id is the scope, the highest wins.
     """
 

@@ -74,7 +74,7 @@ class Outgoing:
                 stores.schedule.finish(keys, "plan", connection, seen)
             return 0
         made = []
-        if known.directory_complete:
+        if known.directory_complete and not stores.pauses.of(connection):
             channels = stores.allowlists.own(connection, known.team)
             made = stores.ledger.plan(connection, known.team, channels, now)
         if seen is not None:
@@ -87,6 +87,8 @@ class Outgoing:
         if found is None:
             self._forget(run_id)
             return "unknown"
+        if self._stores.pauses.of(found.connection):
+            return "paused"  # looked at again when the lease ends, in a minute
         keys = Keys(shard_of_id(run_id))
         said = self._metadata_first(keys, found)
         if said is not None:

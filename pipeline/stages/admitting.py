@@ -9,12 +9,14 @@ def admit_records(stores: Stores, batch: Batch) -> Batch:
     """The batch without the messages of channels that are not allowed now. The list is read once, after the take.
 
     Channels and users pass: the first are held against the list one by one before they are sent, and the directory
-    (sealed, for the picker) knows them all; the second need no list once their team is registered.
+    (sealed, for the picker) knows them all; the second need no list once their team is registered. Whoever was erased
+    is read here too; only a mapped record tells for certain whose it is.
     """
     works = batch.live()
     if batch.known is None or not works:
         return batch
     batch.allowed = stores.allowlists.effective(works[0].org, batch.team)
+    batch.excluded = stores.people.excluded(works[0].org)
     for work in works:
         _admit(work, batch.allowed)
     return batch

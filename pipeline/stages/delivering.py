@@ -8,8 +8,10 @@ from pipeline.delivery import MOST_RECORDS
 from pipeline.errors import Unavailable
 from pipeline.models import AllowedSlackChannel, Internal, Message
 from pipeline.rules.allowlist import Allowed
+from pipeline.rules.exclusion import person_of
 from pipeline.stages.stores import Stores
 from pipeline.store.allowlists import allowed_record
+from pipeline.store.pauses import PausedError
 
 BUDGET_US = 60 * 1_000_000
 
@@ -28,6 +30,8 @@ def deliver_records(stores: Stores, batch: Batch) -> Batch:
     for (org, model), slice_ in _slices(batch):
         if stores.now_us() > until and all(work is not first for work, _ in slice_):
             away.setdefault(org, Unavailable("mesh slow"))
+        if batch.known is not None and org not in away and stores.pauses.of(batch.known.connection):
+            away[org] = PausedError()
         if org not in away:
             try:
                 _send(stores, org, model, slice_)
@@ -57,12 +61,15 @@ def _order(sent: _Sent) -> tuple[bool, str, str]:
 def _send(stores: Stores, org: str, model: str, waiting: list[_Sent]) -> None:
     """One call of the mesh. The allowlist is read just before it: revocation wins the race or is fenced behind it."""
     lists: dict[str, Allowed] = {}
+    excluded = stores.people.excluded(org)
     passing: list[tuple[Work, Mapped, Internal]] = []
     for work, mapped in waiting:
-        record = _admitted(stores, org, mapped.record, lists)
-        if record is None:
+        record = None
+        if person_of(mapped.record) in excluded:
+            work.dropped[f"excluded.{model}"] += 1
+        elif (record := _admitted(stores, org, mapped.record, lists)) is None:
             work.dropped[f"{_refusal(mapped.record, lists)}.{model}"] += 1
-        else:
+        if record is not None:
             passing.append((work, mapped, record))
     refused = stores.mesh.send(org, model, [record for _, _, record in passing]) if passing else {}
     for index, (work, mapped, record) in enumerate(passing):

@@ -4,6 +4,7 @@ from pipeline.batch import Batch, Dead, Mapped, Work
 from pipeline.envelope import Undecodable
 from pipeline.errors import Rejected
 from pipeline.models import Internal
+from pipeline.rules.exclusion import people_in, person_of
 from pipeline.slack.characters import ts_or_none
 from pipeline.slack.directory import map_channel, map_user
 from pipeline.slack.mapping import map_message
@@ -39,10 +40,16 @@ def _map(work: Work, raw: object, batch: Batch, names: Names) -> None:
             raise Rejected(raw.reason)
         record = _record(work, raw, batch.team, names)
     except Rejected as error:
+        if people_in(raw, batch.team) & batch.excluded:  # a dead letter would keep it
+            work.dropped[f"excluded.{_MODEL[work.header.kind]}"] += 1
+            return
         work.dead.append(Dead(error.reason, raw, _MODEL[work.header.kind]))
         return
     if record is None:
         work.dropped["notice.message"] += 1
+        return
+    if person_of(record) in batch.excluded:
+        work.dropped[f"excluded.{record.model}"] += 1
         return
     work.mapped.append(Mapped(record, raw))
     if work.header.kind != "messages":
@@ -61,14 +68,18 @@ def _record(work: Work, raw: object, team: str, names: Names) -> Internal | None
 
 
 def _names(stores: Stores, batch: Batch, works: list[Work]) -> Names:
-    """Display names of the users, and names of the allowed channels, that these messages mention."""
+    """Display names of the users, and names of the allowed channels, that these messages mention.
+
+    Who was erased is called by the id, whatever a label in the text says.
+    """
     wanted = names_wanted(raw for work in works for raw in work.raw)
     if not wanted:
         return Names()
     org = works[0].org
     channels = sorted(name for name in wanted if batch.allowed.admits(name))
     users = sorted(wanted.difference(channels))
+    erased = {person: person for person in users if (batch.team, person) in batch.excluded}
     return Names(
-        users=stores.directory.user_names(org, batch.team, users),
+        users=stores.directory.user_names(org, batch.team, users) | erased,
         channels=stores.directory.channel_names(org, batch.team, channels),
     )

@@ -10,6 +10,7 @@ from pipeline.store.connections import Registration
 from pipeline.store.entries import SCHEMA, Header, open_entry, read_header
 from pipeline.store.inbox import CRASHES_BEFORE_DEATH, Stored, Taken
 from pipeline.store.keys import effects_of, is_effects
+from pipeline.store.pauses import PausedError
 
 MOST_PLAIN_BYTES = 16 * 1024 * 1024
 """In one batch, unless a single entry is larger."""
@@ -18,10 +19,12 @@ MOST_PLAIN_BYTES = 16 * 1024 * 1024
 def open_entries(stores: Stores, taken: Taken) -> Batch:
     """The batch with plain payloads. Entries of an older generation stay sealed and end as purged.
 
-    A key that the ring lacks holds back what it sealed. Raises `Unavailable` where the team cannot be found out yet.
+    A key that the ring lacks holds back what it sealed, a pause everything but what is purged. Raises `Unavailable`
+    where the team cannot be found out yet.
     """
     known = None if is_effects(taken.member) else _known(stores, taken.member)
     batch = Batch(taken, known, [_work(taken, stored) for stored in taken.entries])
+    paused = known is not None and bool(stores.pauses.of(known.connection))
     opened = 0
     for number, work in enumerate(batch.works):
         if opened > MOST_PLAIN_BYTES:
@@ -32,6 +35,8 @@ def open_entries(stores: Stores, taken: Taken) -> Batch:
             continue
         if known is not None and _outdated(work.header, known):
             work.purged = True
+        elif paused:
+            work.held = PausedError()
         elif taken.crashes >= CRASHES_BEFORE_DEATH:
             work.die("crashes")
         else:

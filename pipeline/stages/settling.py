@@ -7,7 +7,7 @@ from collections import Counter
 from pipeline.batch import Batch, Dead, Work
 from pipeline.envelope import Envelope
 from pipeline.errors import Refused, Rejected
-from pipeline.models import AllowedSlackChannel, User
+from pipeline.models import AllowedSlackChannel, Retraction, User
 from pipeline.rules.coverage import page_facts
 from pipeline.rules.versions import ts_us
 from pipeline.stages.stores import Stores
@@ -16,6 +16,7 @@ from pipeline.store.dead_letters import DeadLetter, bury, bury_sealed
 from pipeline.store.inbox import Inbox, Taken
 from pipeline.store.keys import Keys
 from pipeline.store.ledger import Run
+from pipeline.store.pauses import PausedError
 from pipeline.store.scripts import Changes
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ def settle_entries(stores: Stores, inbox: Inbox, batch: Batch) -> Counter[str]:
         if isinstance(held, Refused):
             _log.error("delivery.refused", extra={"member": batch.taken.member, "kind": held.what})
         inbox.park(batch.taken.member, held.retry_after)
+        if isinstance(held, PausedError):
+            stores.pauses.parked(batch.taken.member)
         done["held"] += len(batch.works) - len(free)
     return done
 
@@ -63,6 +66,7 @@ def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Wor
         for record in work.directory:
             if isinstance(record, AllowedSlackChannel | User):
                 stores.directory.put(changes, work.org, record)
+        _forget(stores, changes, work)
         if work.envelope is not None and work.header.kind != "messages":
             _directory_page(stores, changes, keys, work, work.envelope)
         elif work.envelope is not None:
@@ -72,6 +76,14 @@ def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Wor
     counts = {"delivered": work.delivered.total(), "dropped": dict(work.dropped), "dead": len(work.dead)}
     if work.header.receipt:
         receipts.record(changes, keys, work.header.receipt, _state(work), **facts, **counts, settled_at=now)
+
+
+def _forget(stores: Stores, changes: Changes, work: Work) -> None:
+    """Drop the names of the erased once more: a page that was under way may have brought them back meanwhile."""
+    for mapped in work.mapped:
+        fence = mapped.record
+        if isinstance(fence, Retraction) and "user_id" in fence.match:
+            stores.directory.forget(changes, work.org, fence.match["team"], fence.match["user_id"])
 
 
 def _state(work: Work) -> str:
@@ -146,7 +158,7 @@ def _proves(batch: Batch, work: Work, envelope: Envelope, run: Run) -> bool:
     if envelope.thread_ts is None or not _spans(envelope, run):
         return False
     since = batch.allowed.since(envelope.channel or "", work.header.connection)
-    dropped = any(not reason.startswith("notice.") for reason in work.dropped)
+    dropped = any(not reason.startswith(("notice.", "excluded.")) for reason in work.dropped)
     return not envelope.gap and not dropped and since is not None and work.epoch >= since
 
 

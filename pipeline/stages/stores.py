@@ -12,6 +12,8 @@ from pipeline.store.directory import Directory
 from pipeline.store.directory_runs import DirectoryRuns
 from pipeline.store.keys import Shards
 from pipeline.store.ledger import Ledger
+from pipeline.store.pauses import Pauses
+from pipeline.store.people import People
 from pipeline.store.schedule import Schedule
 from pipeline.store.vault import Vault
 
@@ -27,6 +29,8 @@ class Stores:
     allowlists: Allowlists
     directory: Directory
     directory_runs: DirectoryRuns
+    pauses: Pauses
+    people: People
     ledger: Ledger
     schedule: Schedule
     mesh: Delivery
@@ -53,6 +57,8 @@ def make_stores(
         allowlists=Allowlists(client, shards, vault),
         directory=Directory(client, shards, vault),
         directory_runs=DirectoryRuns(client, shards),
+        pauses=Pauses(client, shards),
+        people=People(client, shards, vault),
         ledger=Ledger(client, shards, overdue_us=overdue_us),
         schedule=Schedule(client, shards),
         mesh=mesh,

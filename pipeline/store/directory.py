@@ -29,6 +29,10 @@ class Directory:
         value = self._vault.key_id.encode() + b"|" + sealed
         changes.do("HSET", self._keys(org).directory(org, team, kind), name, value)
 
+    def forget(self, changes: Changes, org: str, team: str, user: str) -> None:
+        """Drop a user as part of an atomic change."""
+        changes.do("HDEL", self._keys(org).directory(org, team, "users"), user)
+
     def channels(self, org: str, team: str, wanted: Iterable[str] | None = None) -> Iterator[AllowedSlackChannel]:
         """The team's channels, or those wanted that are known."""
         for found in self._read(org, team, "channels", wanted):

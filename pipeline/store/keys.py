@@ -13,6 +13,7 @@ script touches one hash slot.
     {sN}:allow:<org>             <team>|<channel>|<connection> → JSON of who and when
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
+    {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch
     {sN}:cov:<connection>        <channel>|head, |tail, |run, |since
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
@@ -131,6 +132,11 @@ class Keys:
         return self._key("touched")
 
     @property
+    def paused(self) -> str:
+        """Whom an operator has paused, as far as this shard is concerned."""
+        return self._key("paused")
+
+    @property
     def ready_effects(self) -> str:
         """Whose effects wait, and since when."""
         return self._key("ready:effects")
@@ -154,6 +160,10 @@ class Keys:
     def allow(self, org: str) -> str:
         """An organisation's allowlist entries."""
         return self._key(f"allow:{org}")
+
+    def erased(self, org: str) -> str:
+        """The people of whom nothing may pass."""
+        return self._key(f"erased:{org}")
 
     def directory(self, org: str, team: str, kind: str) -> str:
         """The team's users or channels."""

@@ -20,12 +20,18 @@ OF_A_CONNECTION: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/pulls", {}),
     ("GET", "/pulls", {}),
     ("GET", "/coverage", {}),
+    ("GET", "/people", {}),
+    ("DELETE", "/people/{person}", {}),
+    ("PUT", "/people/{person}", {}),
     ("DELETE", "", {}),
 ]
 OTHER_ROUTES = [
     ("GET", "/v1/receipts/{receipt}"),
     ("GET", "/v1/dead-letters"),
     ("GET", "/v1/status"),
+    ("GET", "/v1/pauses"),
+    ("PUT", "/v1/pauses/{scope}"),
+    ("DELETE", "/v1/pauses/{scope}"),
     ("POST", "/v1/workflow-check"),
 ]
 OPEN = [("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/docs"), ("GET", "/openapi.json")]
