@@ -55,6 +55,8 @@ class Looking:
         if known is None or not known.live:
             stores.schedule.finish(keys, "look", connection, seen)
             return "gone"
+        if stores.pauses.of(connection):
+            return "paused"  # due again when the lease ends, in a minute
         try:
             said, next_at = self._look(known)
         except (Unavailable, Rejected) as refusal:

@@ -61,6 +61,12 @@ def test_what_a_person_wrote_and_is_goes_from_the_mesh_and_the_receipt_says_so(c
     assert list(names(core)) == ["U2"]
 
 
+def test_the_name_is_forgotten_at_once_though_the_mesh_is_away(core: Core) -> None:
+    core.sluice.mesh.fail(503, times=10)
+    assert erase(core)["state"] == "waiting"
+    assert list(names(core)) == ["U2"]
+
+
 def test_no_later_reading_brings_them_back(core: Core) -> None:
     erase(core)
     changed = {"type": "message", "subtype": "message_changed", "ts": THIRD, "message": said(FIRST, "U1", "more")}

@@ -12,7 +12,7 @@ from outgoing_world import World, simulator
 from sluice import CONNECTION, ORG, SHARDS, TEAM, Sluice, page
 
 from pipeline.errors import Rejected
-from pipeline.store import receipts
+from pipeline.store import dead_letters, receipts
 from pipeline.store.pauses import Pauses
 
 SCOPES = ["all", f"org:{ORG}", CONNECTION]
@@ -94,6 +94,14 @@ def test_a_disconnect_purges_what_a_pause_held(sluice: Sluice) -> None:
     assert state_of(sluice, receipt) == "purged"
 
 
+def test_nothing_of_a_paused_connection_is_opened_and_its_team_not_asked_for(sluice: Sluice) -> None:
+    sluice.register(team=None)
+    sluice.stores.pauses.pause(CONNECTION, by="test")
+    sluice.receive({"channel": "C1", "messages": "no list"})
+    sluice.drain()
+    assert (sluice.team_asked, dead_letters.count(sluice.client, SHARDS)) == ([], 0)
+
+
 def test_of_two_pauses_both_must_end(sluice: Sluice) -> None:
     pauses = ready(sluice).stores.pauses
     pauses.pause("all", by="test")
@@ -160,6 +168,9 @@ def test_paragon_is_asked_for_nothing_under_a_pause_but_hears_of_removals(world:
     assert world.outgoing.plan(CONNECTION) == 0
     assert world.outgoing.patch(CONNECTION) == "patched"
     assert world.meta()["allowListedChannels"] == ["C2"]
+    world.sluice.client.zadd(world.keys.due, {f"look:{CONNECTION}": 1})
+    asked = len(world.wire.asked)
+    assert (world.looking.look(CONNECTION), len(world.wire.asked)) == ("paused", asked)
     pauses.resume(CONNECTION, by="test")
     due = world.item("plan")
     assert due is not None
