@@ -79,7 +79,9 @@ def test_gzip_of_several_members_is_one_body_but_not_of_very_many() -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"plain", gzip.compress(b"cut short")[:-3], gzip.compress(b"x") + b"tail", zlib.compress(b"zlib")]
+    "sent",
+    [b"", b"plain", gzip.compress(b"cut short")[:-3], gzip.compress(b"x") + b"tail", zlib.compress(b"zlib")],
+    ids=["empty", "plain", "cut short", "tail", "zlib"],  # of gzip's bytes, a clock's second would be the name
 )
 def test_broken_gzip_is_a_bad_body(sent: bytes) -> None:
     with pytest.raises(BadBody):
