@@ -20,11 +20,18 @@ class SimulatorOptions:
     concurrency: int | None = None
     duplicate_rate: float | None = None
     stray: int | None = None
+    self_start: bool | None = None
 
     def arguments(self) -> list[str]:
         """As a command line: `--seed 7 --retry-scale 0.1`."""
         given = {name.replace("_", "-"): value for name, value in vars(self).items() if value is not None}
-        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
+        return [part for name, value in given.items() for part in _option(name, value)]
+
+
+def _option(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return (f"--{name}" if value else f"--no-{name}",)
+    return (f"--{name}", str(value))
 
 
 @dataclass(frozen=True)
