@@ -5,6 +5,7 @@ Shows what its `allowListedChannels` would change here; `--yes` does it, as an a
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -77,12 +78,12 @@ def run(args: argparse.Namespace) -> int:
             elif set(step.theirs) != set(step.ours):
                 _import(api, args.connection, step, args.since)
     except Stop as stop:
-        print(f"sluice: {stop}")
+        print(f"sluice: {stop}", file=sys.stderr)
         return Exit.FAILED
     except Rejected as error:
         raise SettingsError(f"{args.connection!r} is no connection ({error.reason}).") from None
     except httpx.TransportError:
-        print("sluice: the API does not answer.")
+        print("sluice: the API does not answer.", file=sys.stderr)
         return Exit.FAILED
     return Exit.DONE
 

@@ -108,7 +108,7 @@ def test_what_is_no_list_of_ids_is_not_imported(
     adopt: Adopt, core: Core, capsys: pytest.CaptureFixture[str], meta: Any, sentence: str
 ) -> None:
     assert adopt("--yes", meta=meta) == 1
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert sentence in said
     assert "general" not in said
     assert own(core) == []
@@ -116,7 +116,7 @@ def test_what_is_no_list_of_ids_is_not_imported(
 
 def test_who_is_not_registered_is_told_to_do_that_first(adopt: Adopt, capsys: pytest.CaptureFixture[str]) -> None:
     assert adopt(connection="nobody/nowhere") == 1
-    assert "register the connection first" in capsys.readouterr().out
+    assert "register the connection first" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [("--since", "9999-01-01"), ("--since", "2286-01-01T00:00:00")])
