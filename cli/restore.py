@@ -19,6 +19,7 @@ import common_mesh
 from cli.backup import refuse_external
 from cli.embedded import NoServer
 from cli.exits import Exit
+from cli.proxy import paragon_client
 from cli.restoring import NoBackup, restore
 from cli.runfile import STATE_DIR, AlreadyRunning
 from cli.running import NothingRuns, running_settings
@@ -26,14 +27,13 @@ from pipeline import reconcile
 from pipeline.delivery import Delivery
 from pipeline.errors import Unavailable
 from pipeline.paragon.client import ParagonClient
-from pipeline.paragon.token import UserTokens
 from pipeline.reconcile import Findings
 from pipeline.stages.stores import Stores, make_stores
 from pipeline.store import hold
 from pipeline.store.client import connect
 from pipeline.store.keys import Shards
 from pipeline.store.vault import Vault
-from settings import Settings, SettingsError
+from settings import Settings
 
 NEXT = """The store is held: callbacks are kept, nothing is delivered or asked for. Now:
   1. start it (`./sluice up --no-story`)
@@ -142,7 +142,7 @@ def _stores(settings: Settings) -> Iterator[tuple[Stores, ParagonClient, common_
     with contextlib.ExitStack() as stack:
         client = connect(settings.store_url)
         stack.callback(client.close)
-        paragon = stack.enter_context(_paragon(settings))
+        paragon = stack.enter_context(paragon_client(settings))
         reader = None
         if settings.mesh_url:
             token = settings.mesh_token.get_secret_value() or None
@@ -157,20 +157,6 @@ def _stores(settings: Settings) -> Iterator[tuple[Stores, ParagonClient, common_
             overdue_us=int(settings.overdue_seconds * 1e6),
         )
         yield stores, paragon, reader
-
-
-def _paragon(settings: Settings) -> ParagonClient:
-    try:
-        tokens = UserTokens(settings.paragon_signing_key, audience=settings.paragon_audience or None)
-    except ValueError as error:
-        raise SettingsError(f"SLUICE_PARAGON_SIGNING_KEY is wrong: {error}.") from None
-    return ParagonClient(
-        settings.paragon_project_id,
-        api_url=settings.paragon_api_url,
-        trigger_url=settings.paragon_trigger_url,
-        proxy_url=settings.paragon_proxy_url,
-        tokens=tokens,
-    )
 
 
 class _Nobody:
