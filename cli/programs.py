@@ -28,6 +28,7 @@ STOP_ORDER = {
     "store": 1.5,
 }
 MODULE = (sys.executable, "-m")
+CORE_TOKEN = "SIMULATOR_CORE_TOKEN"  # noqa: S105 — a variable's name
 CELERY = (*MODULE, "celery", "-A", "workers.app")
 
 
@@ -83,7 +84,7 @@ def _outside(world: World, secrets: DevSecrets, options: StackOptions, state_dir
     if "mesh" in world.played:
         found.append(_web(world, "mesh", _mesh(world, options, state_dir), _environment(world, "SLUICE_MESH_TOKEN")))
     if "simulator" in world.played:
-        told = _environment(world, "SLUICE_WEBHOOK_SECRETS")
+        told = _environment(world, "SLUICE_WEBHOOK_SECRETS") | _core_token(world)
         found.append(_web(world, "simulator", _simulator(world, secrets, options), told))
     return found
 
@@ -97,7 +98,13 @@ def _mesh(world: World, options: StackOptions, state_dir: Path) -> list[str]:
 def _simulator(world: World, secrets: DevSecrets, options: StackOptions) -> list[str]:
     argv = [*MODULE, "simulator", "--host", HOST, "--port", str(world.ports["simulator"]), "--project-id", PROJECT]
     argv += ["--public-key", str(secrets.public_key), "--webhooks", world.environment["SLUICE_PUBLIC_URL"]]
+    argv += ["--core-api", world.urls["api"], "--core-token-env", CORE_TOKEN]
     return [*argv, "--webhook-secret-env", "SLUICE_WEBHOOK_SECRETS", *options.simulator.arguments()]
+
+
+def _core_token(world: World) -> dict[str, str]:
+    """For the pages that play the core service; nothing where the user's own core tokens rule."""
+    return {CORE_TOKEN: world.operator_token.get_secret_value() if world.operator_token else ""}
 
 
 def _ours(world: World, state_dir: Path) -> list[Program]:

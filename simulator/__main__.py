@@ -40,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--project-id", required=True)
     parser.add_argument("--webhooks", default="", help="base URL that the directory workflows post to")
     parser.add_argument("--webhook-secret-env", default="", help="name of the variable that holds the shared secret")
+    parser.add_argument("--core-api", default="", help="base URL of Sluice's API, for the pages below /app")
+    parser.add_argument("--core-token-env", default="", help="name of the variable that holds a core token for them")
     for name, count in COUNTS.items():
         parser.add_argument(f"--{name}", type=_positive, default=count)
     parser.add_argument("--seed", type=int, default=1)
@@ -59,11 +61,12 @@ def _parser() -> argparse.ArgumentParser:
 def _config(options: argparse.Namespace) -> SimulatorConfig:
     key = sys.stdin.read() if options.public_key == "-" else Path(options.public_key).read_text()
     names = ("project_id", "webhooks", "connections", "channels", "messages", "seed", "anchor", "workspace",
-             "retry_scale", "page_limit", "concurrency", "duplicate_rate", "stray", "self_start",
+             "retry_scale", "page_limit", "concurrency", "duplicate_rate", "stray", "self_start", "core_api",
              "workflow_messages", "workflow_channels", "workflow_users")  # fmt: skip
     secret = SecretStr(_first_secret(options.webhook_secret_env))
+    core = SecretStr(os.environ.get(options.core_token_env, "") if options.core_token_env else "")
     given = {name: getattr(options, name) for name in names}
-    return SimulatorConfig(public_key=key, webhook_secret=secret, **given)
+    return SimulatorConfig(public_key=key, webhook_secret=secret, core_token=core, **given)
 
 
 def _first_secret(name: str) -> str:

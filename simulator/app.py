@@ -10,20 +10,28 @@ from starlette.routing import Mount
 from simulator.callbacks import Courier
 from simulator.config import SimulatorConfig
 from simulator.control import Control
+from simulator.core_api import CoreApi
+from simulator.core_service import CoreService
 from simulator.export import read_export
 from simulator.generate.workspace import generate
 from simulator.ledger import Ledger
 from simulator.paragon import Paragon
+from simulator.portal import Portal
 from simulator.slack.api import SlackApi
 from simulator.triggers import Triggers
 from simulator.workflows import Engine
 from simulator.workspaces import Workspaces
 
 
-def create_app(config: SimulatorConfig, callbacks: httpx.AsyncBaseTransport | None = None) -> Starlette:
+def create_app(
+    config: SimulatorConfig,
+    callbacks: httpx.AsyncBaseTransport | None = None,
+    core: httpx.AsyncBaseTransport | None = None,
+) -> Starlette:
     """The simulator. Without a lifespan (ASGITransport), call `await app.state.engine.aclose()` at the end.
 
-    `callbacks` is the transport that callbacks leave by, real HTTP unless given. Raises `simulator.export.BadExport`
+    `callbacks` is the transport that callbacks leave by, `core` the one that the core service's pages reach Sluice by:
+    real HTTP unless given. Raises `simulator.export.BadExport`
     for a folder that is no export and `simulator.tokens.BadKey` for a key that is none.
     """
     workspaces = _workspaces(config)
@@ -34,12 +42,15 @@ def create_app(config: SimulatorConfig, callbacks: httpx.AsyncBaseTransport | No
     paragon = Paragon(config, workspaces, engine, slack, triggers)
     control = Control(config, workspaces, engine, ledger, triggers)
 
+    pages = [*CoreService(config, CoreApi(config.core_api, config.core_token, core)).routes(),
+             *Portal(config, workspaces, engine).routes()]  # fmt: skip
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await engine.aclose()
 
-    routes = [*paragon.routes(), Mount("/slack", slack_app), *control.routes()]
+    routes = [*paragon.routes(), Mount("/slack", slack_app), *control.routes(), *pages]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.engine = engine
     return app
