@@ -42,6 +42,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "run_token_key": _token,
     "vault_key": _vault_key,
     "operator_token": _token,
+    "core_token": _token,
     "flower_password": _token,
     "mesh_token": _token,
 }
@@ -57,6 +58,7 @@ class DevSecrets:
     run_token_key: SecretStr
     vault_key: SecretStr
     operator_token: SecretStr
+    core_token: SecretStr
     flower_password: SecretStr
     mesh_token: SecretStr
 

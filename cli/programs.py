@@ -104,7 +104,7 @@ def _simulator(world: World, secrets: DevSecrets, options: StackOptions) -> list
 
 def _core_token(world: World) -> dict[str, str]:
     """For the pages that play the core service; nothing where the user's own core tokens rule."""
-    return {CORE_TOKEN: world.operator_token.get_secret_value() if world.operator_token else ""}
+    return {CORE_TOKEN: world.core_token.get_secret_value() if world.core_token else ""}
 
 
 def _ours(world: World, state_dir: Path) -> list[Program]:

@@ -16,6 +16,7 @@ from simulator.config import CHANNELS, MESSAGES, USERS
 
 PROJECT = "sluice-development"
 KEY_ID = "development"
+PLAYED_ORG = "org001"  # the one organisation that the simulator's core service speaks for
 
 # A part of the outside world → what marks it as real.
 MARKS = {
@@ -32,7 +33,8 @@ class World:
     """The outcome: who is played, where everything answers, what the processes are told.
 
     `played` holds the names of the stand-in processes; `ports` those that we listen on; `environment` is the SLUICE_*
-    variables of the API, the workers, beat and sweep; `operator_token` is None where the user's own tokens rule.
+    variables of the API, the workers, beat and sweep; `operator_token` is None where the user's own tokens rule, and
+    `core_token`, of PLAYED_ORG, where he gave any: the simulator plays the core service with it.
     """
 
     played: frozenset[str]
@@ -40,6 +42,7 @@ class World:
     urls: Mapping[str, str]
     environment: Mapping[str, str]
     operator_token: SecretStr | None
+    core_token: SecretStr | None
 
 
 def build(given: Mapping[str, str], secrets: DevSecrets, *, preferred_ports: bool) -> World:
@@ -55,8 +58,9 @@ def build(given: Mapping[str, str], secrets: DevSecrets, *, preferred_ports: boo
     environment = door | _stand_in_variables(played, ports, secrets) | _generated(secrets) | given
     environment["SLUICE_CORE_TOKENS"] = _core_tokens(given, secrets)
     settings = Settings.load("service", environ=environment, op_env=None)
+    core = None if given.get("SLUICE_CORE_TOKENS") else secrets.core_token
     operator = None if "operator=" in given.get("SLUICE_CORE_TOKENS", "") else secrets.operator_token
-    return World(played, ports, _urls(settings, ports), environment, operator)
+    return World(played, ports, _urls(settings, ports), environment, operator, core)
 
 
 def _played(given: Mapping[str, str]) -> frozenset[str]:
@@ -117,8 +121,12 @@ def _core_tokens(given: Mapping[str, str], secrets: DevSecrets) -> str:
     theirs = given.get("SLUICE_CORE_TOKENS", "")
     if "operator=" in theirs:
         return theirs
-    digest = hashlib.sha256(secrets.operator_token.get_secret_value().encode()).hexdigest()
-    return ",".join(filter(None, (f"operator={digest}", theirs)))
+    played = f"org:{PLAYED_ORG}={_digest(secrets.core_token)}"
+    return f"operator={_digest(secrets.operator_token)},{theirs or played}"
+
+
+def _digest(secret: SecretStr) -> str:
+    return hashlib.sha256(secret.get_secret_value().encode()).hexdigest()
 
 
 def _urls(settings: Settings, ports: Mapping[str, int]) -> dict[str, str]:

@@ -159,7 +159,7 @@ class Up:
         hints = {"api": "/docs describes it", "mesh": "the service mesh's stand-in", "simulator": "Paragon and Slack"}
         hints["flower"] = f"user sluice, password {secrets.flower_password.get_secret_value()}"
         rows = [f"  {name:<10} {urls[name]:<28} {hints[name]}" for name in STATUS_URLS if name in urls]
-        if "simulator" in urls:
+        if "simulator" in urls and self.stack.world.core_token:
             rows.append(
                 f"  {'connect':<10} {urls['simulator'] + '/app':<28} connect Slack in a browser (docs/connect.md)"
             )

@@ -63,5 +63,5 @@ def _sentence(status: int, problem: object) -> str:
     if status == 401:
         return "Sluice does not know the core service's token."
     if status == 404:
-        return "This connection is not registered. Register it first."
+        return "This connection is not registered, or the core service's token is for another organisation."
     return f"Sluice answered {status}. {detail}".strip()

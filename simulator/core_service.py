@@ -23,7 +23,7 @@ from simulator.pages import error, facts, failure, form, hidden, note, page, tex
 EXAMPLE = ("rob@example.com", "org001")
 UNABLE = (
     "This simulator was given no token of Sluice's core API, so it cannot play the core service: start it by "
-    "`./sluice up`, or with --core-api and --core-token-env."
+    "`./sluice up` without core tokens of your own, or with --core-api and --core-token-env."
 )
 
 
@@ -58,7 +58,7 @@ class CoreService:
         try:
             token = await self.api.mint(f"{user}/{org}")
         except CoreApiError as problem:
-            return self._form(user, org, str(problem), _passed_on(problem, 422))
+            return self._form(user, org, str(problem), _passed_on(problem, 404, 422))
         return page("Ready to connect Slack", *_ready(self.config.project_id, f"{user}/{org}", token))
 
     async def show(self, request: Request) -> Response:
@@ -90,7 +90,12 @@ class CoreService:
         if not self._able():
             return page("Connect Slack to your app", _ABOUT, error(UNABLE), status=503)
         who = text("user", "User", user, "Your own id of the person; an e-mail address will do.")
-        what = text("org", "Organisation", org, "Your own id of the customer.")
+        what = text(
+            "org",
+            "Organisation",
+            org,
+            "Your own id of the customer. `./sluice up` lets this page speak for org001 only.",
+        )
         asked = form("/app/connect", "Register and get a token", who, what)
         return page("Connect Slack to your app", _ABOUT, error(wrong) if wrong else "", asked, status=status)
 
@@ -156,9 +161,9 @@ def _next(connection: str, look: Json, api: str) -> str:
     return f"{waits if _reading(look) else ''}<h2>Go on</h2>{told}<nav aria-label='Go on'>{' '.join(links)}</nav>"
 
 
-def _passed_on(problem: CoreApiError, own: int) -> int:
-    """The status that is the user's own doing as it is; all else lies behind this page."""
-    return own if problem.status == own else 502
+def _passed_on(problem: CoreApiError, *own: int) -> int:
+    """A status that is the user's own doing as it is; all else lies behind this page."""
+    return problem.status if problem.status in own else 502
 
 
 def _reading(look: Json) -> bool:

@@ -115,3 +115,14 @@ def test_a_second_start_in_the_same_directory_has_the_same_secrets_and_the_same_
     assert one.secrets == two.secrets
     arguments = [stack._children["simulator"].program.argv for stack in (one, two)]
     assert [argv[argv.index("--anchor") + 1] for argv in arguments] == [(tmp_path / "simulator-anchor").read_text()] * 2
+
+
+def test_the_played_core_service_speaks_for_one_organisation_and_not_at_all_beside_tokens_of_your_own(
+    secrets: DevSecrets, tmp_path: Path
+) -> None:
+    alone = world(secrets)
+    assert alone.core_token == secrets.core_token
+    assert set(Settings.load(environ=alone.environment, op_env=None).core_tokens) == {"operator", "org:org001"}
+    assert world(secrets, SLUICE_CORE_TOKENS=f"org:a={'0' * 64}").core_token is None
+    program = Stack(tmp_path)._children["simulator"].program
+    assert program.env[program.argv[program.argv.index("--core-token-env") + 1]]

@@ -151,6 +151,7 @@ async def test_an_empty_directory_says_so_and_offers_another_look(visit: Open) -
     ("answered", "shown", "sentence"),
     [
         (401, 502, "does not know the core service&#x27;s token"),
+        (404, 404, "is for another organisation"),
         (422, 422, "Not &lt;now&gt;."),
         (503, 502, "Sluice answered 503"),
     ],
