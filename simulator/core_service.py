@@ -23,7 +23,7 @@ from simulator.pages import error, facts, failure, form, hidden, note, page, tex
 EXAMPLE = ("rob@example.com", "org001")
 UNABLE = (
     "This simulator was given no token of Sluice's core API, so it cannot play the core service: start it by "
-    "`./sluice up` without core tokens of your own, or with --core-api and --core-token-env."
+    "./sluice up without core tokens of your own, or with --core-api and --core-token-env."
 )
 
 
@@ -94,7 +94,7 @@ class CoreService:
             "org",
             "Organisation",
             org,
-            "Your own id of the customer. `./sluice up` lets this page speak for org001 only.",
+            "Your own id of the customer. What ./sluice up gives this page is for org001 only.",
         )
         asked = form("/app/connect", "Register and get a token", who, what)
         return page("Connect Slack to your app", _ABOUT, error(wrong) if wrong else "", asked, status=status)
