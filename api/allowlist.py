@@ -1,6 +1,7 @@
 """Core routes of a connection's allowlist: which channels the customer's admin lets through."""
 
 import re
+import threading
 import time
 from typing import Annotated, Final
 
@@ -18,6 +19,7 @@ from pipeline.store import receipts
 from pipeline.store.allowlists import Change, StaleListError
 
 router = core_router("allowlist", PREFIX)
+_WAITERS: Final = threading.BoundedSemaphore(10)
 SETTLE_SECONDS: Final = 2.0
 _LOOK_EVERY_SECONDS: Final = 0.03
 # Also a weak one: proxies that compress weaken every ETag on their way, and the number is what counts.
@@ -106,7 +108,19 @@ def _put(known: Services, connection: str, wanted: Wanted, expected: int, held: 
 
 
 def _settled(known: Services, connection: str, receipt: str) -> bool:
-    """Whether the effect reached the mesh within two seconds. The change itself is kept, whatever is away now."""
+    """Whether the effect reached the mesh within two seconds. The change itself is kept, whatever is away now.
+
+    Only so many wait at once: each holds one of the threads that all core routes share.
+    """
+    if not _WAITERS.acquire(blocking=False):
+        return False
+    try:
+        return _wait(known, connection, receipt)
+    finally:
+        _WAITERS.release()
+
+
+def _wait(known: Services, connection: str, receipt: str) -> bool:
     keys, until = known.shards.of(connection), time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < until:
         try:

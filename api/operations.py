@@ -67,8 +67,8 @@ def show_status(known: Known, _: Operator) -> StatusShown:
 
 
 @health_router.get("/healthz")
-def health() -> Healthy:
-    """The process answers."""
+async def health() -> Healthy:
+    """The process answers; not from the threads in which other routes may be waiting."""
     return Healthy()
 
 

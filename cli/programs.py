@@ -29,6 +29,8 @@ STOP_ORDER = {
 }
 MODULE = (sys.executable, "-m")
 CORE_TOKEN = "SIMULATOR_CORE_TOKEN"  # noqa: S105 — a variable's name
+# What a task was about and what came of it, before where it ran.
+FLOWER_COLUMNS = "--tasks-columns=name,state,args,result,received,runtime,worker,uuid"
 CELERY = (*MODULE, "celery", "-A", "workers.app")
 
 
@@ -141,5 +143,11 @@ def _listening(world: World, name: str) -> Callable[[], bool] | None:
 def _flower(world: World, secrets: DevSecrets) -> Program:
     # In the environment, not on the command line, which every user of the machine can read.
     told = {"FLOWER_BASIC_AUTH": f"sluice:{secrets.flower_password.get_secret_value()}"}
-    argv = [*CELERY, "flower", f"--address={HOST}", f"--port={world.ports['flower']}"]
+    argv = [
+        *CELERY,
+        "flower",
+        "--tasks-columns=name,state,args,result,received,runtime,worker,uuid",
+        f"--address={HOST}",
+        f"--port={world.ports['flower']}",
+    ]
     return _web(world, "flower", argv, base_environment() | dict(world.environment) | told)

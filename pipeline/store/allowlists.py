@@ -16,7 +16,7 @@ from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.directory import Directory
 from pipeline.store.keys import Keys, Shards
-from pipeline.store.scripts import Changes
+from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
 DEBOUNCE_US = 1_000_000
@@ -140,9 +140,9 @@ class Allowlists:
             changes.do("HSET", coverage, f"{channel}|since", epoch)
         changes.do("HINCRBY", key, "metadata_wanted", 1)
         # Removals go to Paragon at once; additions wait a moment for the next click.
-        changes.do("ZADD", keys.due, epoch + (0 if diff.removed else DEBOUNCE_US), f"patch:{known.connection}")
+        changes.do("ZADD", keys.due, now(0 if diff.removed else DEBOUNCE_US), f"patch:{known.connection}")
         if diff.added:
-            changes.do("ZADD", keys.due, epoch + DEBOUNCE_US, f"plan:{known.connection}")
+            changes.do("ZADD", keys.due, now(DEBOUNCE_US), f"plan:{known.connection}")
         return changes
 
     def _records(self, org: str, known: Registration, allowed: Allowed, diff: Difference, epoch: int) -> list[Internal]:

@@ -16,7 +16,7 @@ from pipeline.rules.versions import version
 from pipeline.store import audit, effects
 from pipeline.store.client import ask, ask_all
 from pipeline.store.keys import Keys, Shards
-from pipeline.store.scripts import Changes, run
+from pipeline.store.scripts import Changes, now, run
 from pipeline.store.vault import Vault
 
 _MOST_TRIES = 20
@@ -109,7 +109,7 @@ class Connections:
             if team:
                 changes.do("HSET", key, "team", team)
             changes.do("SADD", keys.connections, connection)
-            changes.do("ZADD", keys.due, epoch, f"look:{connection}")
+            changes.do("ZADD", keys.due, now(), f"look:{connection}")
             record = User(id=f"connection:{user}", version=version(epoch), kind="connection", team=team or fixed, **who)
             receipt = effects.append(
                 changes,

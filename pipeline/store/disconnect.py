@@ -13,7 +13,7 @@ from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.looks import FIELDS as LOOKS
-from pipeline.store.scripts import Changes
+from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
 _FORGOTTEN = ("team", "meta", "channels_complete_at", "users_complete_at", "metadata_at", *LOOKS)
@@ -66,7 +66,7 @@ class Disconnect:
         changes.do("DEL", keys.coverage(connection))
         changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}", f"look:{connection}")
         # Un-park: what waits is to be settled as purged now, whatever kept it back.
-        changes.do("ZADD", keys.ready, "XX", epoch, connection).do("HDEL", keys.parked, connection)
+        changes.do("ZADD", keys.ready, "XX", now(), connection).do("HDEL", keys.parked, connection)
         if known.team and not self._others(keys, org, known):
             changes.do("DEL", keys.directory(org, known.team, "channels"))
             changes.do("DEL", keys.directory(org, known.team, "users"))

@@ -9,7 +9,7 @@ from pipeline.models import Internal
 from pipeline.store import receipts
 from pipeline.store.entries import SCHEMA, Header, new_receipt, seal_entry
 from pipeline.store.keys import Keys, effects_of
-from pipeline.store.scripts import Changes
+from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
 
@@ -36,7 +36,7 @@ def append(
     stored, sealed = seal_entry(vault, header, msgspec.json.encode(effect))
     member = effects_of(split_connection(connection)[1])
     changes.do("XADD", keys.stream(member), "*", "h", stored, "p", sealed)
-    changes.do("ZADD", keys.ready_effects, "NX", epoch, member)
+    changes.do("ZADD", keys.ready_effects, "NX", now(), member)
     receipts.record(changes, keys, receipt, "waiting", kind="effect", connection=connection, at=epoch)
     return receipt
 

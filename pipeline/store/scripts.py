@@ -46,6 +46,11 @@ def run(client: redis.Redis, name: str, keys: Sequence[str], args: Sequence[Word
             return client.execute_command("EVAL", script.text, len(keys), *keys, *args)
 
 
+def now(plus: int = 0) -> str:
+    """The score of a ZADD that is due by the server's clock, `plus` microseconds from when it runs."""
+    return f"<now>+{plus}" if plus else "<now>"
+
+
 def pairs(fields: Mapping[str, Word]) -> list[Word]:
     """Field, value, field, value …: as HSET wants them."""
     return [word for pair in fields.items() for word in pair]

@@ -1,7 +1,7 @@
 """From an appended callback to the mesh and the receipt, over a real store."""
 
 import pytest
-from sluice import CONNECTION, ORG, TEAM, Sluice, page
+from sluice import CONNECTION, ORG, TEAM, Sluice, now_us, page
 
 from pipeline.errors import Rejected
 from pipeline.store import dead_letters, receipts
@@ -206,3 +206,17 @@ def test_repeats_have_one_effect(sluice: Sluice) -> None:
     sluice.receive(same)
     sluice.drain()
     assert len(sluice.mesh.effects(ORG, "slack", "message")) == 1
+
+
+def test_a_revocation_ends_what_came_while_the_stores_clock_was_ahead(sluice: Sluice) -> None:
+    sluice.register()
+    sluice.allow("C1")
+    stream = sluice.keys.stream(CONNECTION)
+    sluice.client.xadd(stream, {"x": 1}, id=f"{now_us() // 1000 + 600_000}-0")  # ids never go back, the clock does
+    sluice.client.xtrim(stream, 0)
+    sluice.receive({"kind": "channels", "channels": [{"id": "C1"}], "cursor": "", "next_cursor": "", "run_id": "r"})
+    sluice.drain()
+    assert list(sluice.live("allowed_slack_channel")) == [f"{TEAM}:C1"]
+    sluice.allow()
+    sluice.drain()
+    assert sluice.live("allowed_slack_channel") == {}
