@@ -3,6 +3,8 @@
 import json
 import logging
 from collections import Counter
+from collections.abc import Callable
+from functools import cache
 
 from pipeline.batch import Batch, Dead, Work
 from pipeline.envelope import Envelope
@@ -15,10 +17,11 @@ from pipeline.store import counters, receipts
 from pipeline.store.dead_letters import DeadLetter, bury, bury_sealed
 from pipeline.store.inbox import Inbox, Taken
 from pipeline.store.keys import Keys
-from pipeline.store.ledger import Run
+from pipeline.store.ledger import Ledger, Run
 from pipeline.store.pauses import PausedError
 from pipeline.store.scripts import Changes
 
+FindRun = Callable[[str], Run | None]
 _log = logging.getLogger(__name__)
 
 
@@ -52,8 +55,9 @@ def _settle(
 ) -> Counter[str]:
     changes = inbox.changes(batch.taken.member)
     counts: Counter[str] = Counter()
+    find = cache(stores.ledger.get)  # a batch is mostly pages of one run
     for work in works:
-        _write(stores, changes, inbox.keys, batch, work, now)
+        _write(stores, changes, inbox.keys, batch, work, find, now)
         counts += _counts(work, stores.mesh.outcome)
     counters.add(changes, inbox.keys, counts)
     part = Taken(batch.taken.member, [work.stored for work in works], batch.taken.alone, batch.taken.crashes)
@@ -61,7 +65,7 @@ def _settle(
     return counts if said == "settled" else Counter({said: len(works)})
 
 
-def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work, now: int) -> None:
+def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work, find: FindRun, now: int) -> None:
     if work.live:
         for record in work.directory:
             if isinstance(record, AllowedSlackChannel | User):
@@ -70,7 +74,7 @@ def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Wor
         if work.envelope is not None and work.header.kind != "messages":
             _directory_page(stores, changes, keys, work, work.envelope)
         elif work.envelope is not None:
-            _page(stores, changes, keys, batch, work, work.envelope, now)
+            _page(stores.ledger, changes, keys, batch, work, work.envelope, find(work.header.run or ""), now)
     _bury(stores, changes, keys, work, now)
     facts = {"kind": work.header.kind, "connection": work.header.connection, "at": work.header.received_at}
     counts = {"delivered": work.delivered.total(), "dropped": dict(work.dropped), "dead": len(work.dead)}
@@ -144,13 +148,21 @@ def _directory_page(stores: Stores, changes: Changes, keys: Keys, work: Work, en
     )
 
 
-def _page(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work, envelope: Envelope, now: int) -> None:
+def _page(
+    ledger: Ledger,
+    changes: Changes,
+    keys: Keys,
+    batch: Batch,
+    work: Work,
+    envelope: Envelope,
+    run: Run | None,
+    now: int,
+) -> None:
     """Write what this page proves into the ledger of its run, if anybody still wants to know."""
-    run = stores.ledger.get(work.header.run or "")
     if run is None or not run.open or run.connection != work.header.connection or work.header.attempt is None:
         return
     facts = _facts(work, envelope) if _proves(batch, work, envelope, run) else []
-    stores.ledger.page(changes, keys, run.id, work.header.attempt, facts, len(work.dead), now)
+    ledger.page(changes, keys, run.id, work.header.attempt, facts, len(work.dead), now)
 
 
 def _proves(batch: Batch, work: Work, envelope: Envelope, run: Run) -> bool:

@@ -40,7 +40,8 @@ class Disconnect:
             known = self._connections.get(connection)
             if known is None or not known.live:
                 raise Rejected("not_registered")
-            changes = self._end(keys, org, known, epoch)
+            last = known.team is not None and not self._others(keys, org, known)
+            changes = self._end(keys, org, known, last=last)
             receipt = effects.append(
                 changes,
                 keys,
@@ -48,7 +49,7 @@ class Disconnect:
                 connection=connection,
                 generation=known.generation + 1,
                 epoch=epoch,
-                records=self._records(org, known, epoch),
+                records=self._records(org, known, epoch, last=last),
             )
             audit.note(changes, keys, "connection.disconnected", connection, by, epoch)
             return changes
@@ -56,7 +57,8 @@ class Disconnect:
         with_epoch(self._client, keys, org, build)
         return receipt
 
-    def _end(self, keys: Keys, org: str, known: Registration, epoch: int) -> Changes:
+    def _end(self, keys: Keys, org: str, known: Registration, *, last: bool) -> Changes:
+        """What is forgotten with the connection; with the `last` one of its team, the team's directory too."""
         connection, key = known.connection, keys.connection(known.connection)
         changes = Changes().expect(known.generation, "HGET", key, "generation")
         changes.do("HSET", key, "generation", known.generation + 1, "state", "gone")
@@ -67,7 +69,7 @@ class Disconnect:
         changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}", f"look:{connection}")
         # Un-park: what waits is to be settled as purged now, whatever kept it back.
         changes.do("ZADD", keys.ready, "XX", now(), connection).do("HDEL", keys.parked, connection)
-        if known.team and not self._others(keys, org, known):
+        if known.team and last:
             changes.do("DEL", keys.directory(org, known.team, "channels"))
             changes.do("DEL", keys.directory(org, known.team, "users"))
         return changes
@@ -79,13 +81,13 @@ class Disconnect:
         others = [found for name in names if (found := self._connections.get(name))]
         return any(other.live and other.team == known.team for other in others)
 
-    def _records(self, org: str, known: Registration, epoch: int) -> list[Internal]:
+    def _records(self, org: str, known: Registration, epoch: int, *, last: bool) -> list[Internal]:
         user = split_connection(known.connection)[0]
         gone = User(id=f"connection:{user}", version=version(epoch), deleted=True, kind="connection", team=known.team)
         records: list[Internal] = [gone]
         if known.team:
             allowed = self._allowlists.effective(org, known.team)
-            if not self._others(self._shards.of_org(org), org, known):
+            if last:
                 records.append(_users(known.team, epoch))
             for channel in difference(allowed, known.connection, []).orphaned:
                 records += retractions(known.team, channel, epoch, "disconnected")

@@ -59,7 +59,7 @@ class Lease:
 def leased(client: redis.Redis, keys: Keys) -> Iterator[Lease | None]:
     """The shard's lease, renewed by a thread while the block runs; None where somebody else drains it.
 
-    The caller releases it (only it knows whether to ring); a block that fails leaves it to expire.
+    The caller releases it, for only it knows whether to ring; one that cannot leaves it to expire.
     """
     lease = Lease(client, keys)
     if not lease.take():
