@@ -156,7 +156,10 @@ class Up:
 
     def _table(self) -> str:
         urls, secrets = self.stack.urls, self.stack.secrets
-        hints = {"api": "/docs describes it", "mesh": "the service mesh's stand-in", "simulator": "Paragon and Slack"}
+        mesh_token = secrets.path(secrets.directory, "mesh_token")
+        hints = {"api": "/docs describes it", "mesh": "your service mesh", "simulator": "Paragon and Slack"}
+        if "mesh" in self.stack.world.played:
+            hints["mesh"] = f"what arrived; its page asks for the token in {mesh_token}"
         hints["flower"] = f"user sluice, password {secrets.flower_password.get_secret_value()}"
         rows = [f"  {name:<10} {urls[name]:<28} {hints[name]}" for name in STATUS_URLS if name in urls]
         if "simulator" in urls and self.stack.world.core_token:

@@ -20,7 +20,7 @@ ol.steps [aria-current] { font-weight: 700; text-decoration: underline; text-und
 .error { border-inline-start: .25rem solid var(--bad); background: var(--soft); padding: .5rem .75rem; }
 label { display: block; margin-top: .75rem; font-weight: 600; }
 input, textarea { width: 100%; min-height: 2.75rem; padding: .5rem; font: inherit; border: 1px solid var(--line); }
-button { min-height: 2.75rem; margin-top: 1rem; padding: .5rem 1.25rem; font: inherit; font-weight: 600;
+button { display: block; min-height: 2.75rem; margin-top: 1rem; padding: .5rem 1.25rem; font: inherit; font-weight: 600;
   color: var(--on-go); background: var(--go); border: 0; border-radius: .25rem; cursor: pointer; }
 a { color: var(--go); } nav a { display: inline-block; min-height: 1.75rem; margin-inline-end: 1rem; }
 :focus-visible { outline: 3px solid var(--go); outline-offset: 2px; }
