@@ -25,6 +25,7 @@ from api.shown import (
 )
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected, Unavailable
+from pipeline.store import hold
 from pipeline.store.client import ask_all
 from pipeline.store.connections import Registration
 from pipeline.store.ledger import Run
@@ -168,6 +169,7 @@ def _shown(known: Services, found: Registration) -> dict[str, Any]:
         "waiting": waiting,
         "parked": bool(parked),
         "paused": known.pauses.of(found.connection),
+        "held": hold.found(known.client),
     }
 
 

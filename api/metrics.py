@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from api.services import Services
 from pipeline.errors import Unavailable
-from pipeline.store import backlog, counters, dead_letters
+from pipeline.store import backlog, counters, dead_letters, hold
 
 # What a counter of the store is called here: `delivered.message` → sluice_records_delivered_total{model="message"}.
 _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
@@ -70,6 +70,8 @@ def _of_store(known: Services) -> Iterator[Metric]:
     yield GaugeMetricFamily("sluice_backlog_entries", "Entries waiting", waiting.entries)
     yield GaugeMetricFamily("sluice_oldest_waiting_seconds", "Age of the oldest entry", waiting.oldest_age or 0.0)
     yield GaugeMetricFamily("sluice_parked_connections", "Connections waiting for an outage to end", waiting.parked)
+    held = int(hold.found(known.client) is not None)
+    yield GaugeMetricFamily("sluice_store_held", "1: out of a backup, waits for ./sluice restore --confirm", held)
     letters = dead_letters.count(known.client, known.shards)
     yield GaugeMetricFamily("sluice_dead_letters", "Dead letters kept", letters)
     by_family: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], int]] = {}

@@ -11,10 +11,10 @@ from api.answers import Described, problems
 from api.metrics import exposition
 from api.problems import Problem
 from api.services import Services
-from api.shown import DeadLettersShown, Healthy, Ready, ReceiptShown, StatusShown
+from api.shown import DeadLettersShown, Healthy, HoldShown, Ready, ReceiptShown, StatusShown
 from pipeline.connection import split_connection
 from pipeline.errors import Unavailable
-from pipeline.store import backlog, counters, dead_letters, receipts
+from pipeline.store import backlog, counters, dead_letters, hold, receipts
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, shard_of_id
 
@@ -59,6 +59,7 @@ def show_status(known: Known, _: Operator) -> StatusShown:
         oldest_waiting_age=waiting.oldest_age,
         parked=waiting.parked,
         paused=sorted(known.pauses.listing()),
+        held=_held(known),
         delivery=known.delivery,
         dead_letters=dead_letters.count(known.client, known.shards),
         connections=len(known.connections.names()),
@@ -76,18 +77,25 @@ async def health() -> Healthy:
 def ready(known: Known, response: Response) -> Ready:
     """Whether a callback would be kept now, and which part says no.
 
-    What waits is told, and is no reason for a no: an API that were taken out for it would lose callbacks.
+    What waits is told, and so is a store that is held. Neither is a reason for a no: an API that were taken out for it
+    would lose callbacks, and nobody could put the lists that end the hold.
     """
     shown = Ready(ready=False, parts={"store": _store(known)})
     if shown.parts["store"] == "ok":
         try:
             waiting = backlog.measure(known.client, known.shards, known.now_us())
+            shown.held = _held(known)
         except Unavailable:
             shown.parts["store"] = "away"
         else:
             shown.backlog, shown.oldest_waiting_age, shown.ready = waiting.entries, waiting.oldest_age, True
     response.status_code = 200 if shown.ready else 503
     return shown
+
+
+def _held(known: Services) -> HoldShown | None:
+    found = hold.found(known.client)
+    return None if found is None else HoldShown.model_validate(found)
 
 
 def _store(known: Services) -> str:

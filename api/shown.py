@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.store import hold
+
 Microseconds = Annotated[int, Field(examples=[1764000000000000])]
 ReceiptId = Annotated[
     str, Field(description="What `GET /v1/receipts/{receipt}` knows more of.", examples=["0a" + "5e" * 16])
@@ -32,6 +34,18 @@ class SlackShown(BaseModel):
     looked_at: Microseconds
 
 
+class HoldShown(BaseModel):
+    """The store came out of a backup, and delivers nothing until an operator confirms its lists."""
+
+    model_config = ConfigDict(from_attributes=True)
+    since: Microseconds
+    backup: Annotated[Microseconds | None, Field(description="When the backup was made; null: not known.")]
+    says: Annotated[str, Field(description="What it means and what to do.")] = hold.SAYS
+
+
+Held = Annotated[HoldShown | None, Field(description="Null: the store is not held.")]
+
+
 class ConnectionShown(BaseModel):
     """A connection: what it is, whether its credential works, how fresh its data is."""
 
@@ -55,6 +69,7 @@ class ConnectionShown(BaseModel):
     paused: Annotated[
         list[str], Field(description="The pauses that hold it back: of everything, its organisation, itself.")
     ]
+    held: Held
 
 
 class Registered(ConnectionShown):
@@ -232,6 +247,7 @@ class StatusShown(BaseModel):
     oldest_waiting_age: Annotated[float | None, Field(description="Of the oldest of them; null: nothing waits.")]
     parked: Annotated[int, Field(description="Connections that wait for the end of somebody's outage, or of a pause.")]
     paused: Annotated[list[str], Field(description="What an operator has paused: `GET /v1/pauses`.")]
+    held: Held
     dead_letters: int
     connections: int
     delivery: Annotated[
@@ -254,6 +270,7 @@ class Ready(BaseModel):
     parts: Annotated[dict[str, str], Field(examples=[{"store": "full"}])]
     backlog: Annotated[int | None, Field(description="Entries that wait; null where the store cannot tell.")] = None
     oldest_waiting_age: Annotated[float | None, Field(description="Of the oldest of them, in seconds.")] = None
+    held: Held = None
 
 
 Meta = Annotated[dict[str, Any], Field(examples=[{"plan": "enterprise"}])]

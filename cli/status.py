@@ -12,6 +12,8 @@ from cli.exits import Exit
 from cli.runfile import STATE_DIR, holder, read_status
 
 WAITING = ("backlog", "oldest_waiting_age", "delivery")
+SAID = ("paused", "held", *WAITING)
+"""What `/v1/status` tells and this repeats; null where it does not answer."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,17 +26,17 @@ def run(args: argparse.Namespace) -> int:
     """0 if it runs, 3 if not. What the API would say is null when it is away; the age is in seconds."""
     state_dir = args.state.resolve()
     running = holder(state_dir) is not None
-    found = status(state_dir) if running else {"urls": {}, "processes": [], "paused": None, **dict.fromkeys(WAITING)}
+    found = status(state_dir) if running else {"urls": {}, "processes": [], **dict.fromkeys(SAID)}
     print(json.dumps({"running": running, **found}, indent=1) if args.json else _table(found, running=running))
     return Exit.DONE if running else Exit.NOT_RUNNING
 
 
 def status(state_dir: Path) -> dict[str, Any]:
-    """`urls`, `processes`, `backlog`, `oldest_waiting_age`, `delivery` of a running stack."""
+    """`urls`, `processes`, and what `SAID` names, of a running stack."""
     word = read_status(state_dir)
     urls, processes = word.get("urls", {}), word.get("processes", [])
     waiting = _waiting(urls["api"], state_dir) if urls.get("api") and word.get("operator") else {}
-    said = {name: waiting.get(name) for name in ("paused", *WAITING)}
+    said = {name: waiting.get(name) for name in SAID}
     return {"urls": urls, "processes": processes, **said}
 
 
@@ -52,8 +54,9 @@ def _waiting(api: str, state_dir: Path) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _paused(found: dict[str, Any]) -> list[str]:
-    return [f"  paused: {scope}" for scope in found["paused"] or ()]
+def _kept_back(found: dict[str, Any]) -> list[str]:
+    held = [f"  held: {found['held']['says']}"] if found["held"] else []
+    return [*(f"  paused: {scope}" for scope in found["paused"] or ()), *held]
 
 
 def _table(found: dict[str, Any], *, running: bool) -> str:
@@ -66,4 +69,4 @@ def _table(found: dict[str, Any], *, running: bool) -> str:
     shadow = (
         ["  delivery: shadow: records are counted, and nothing is sent to the mesh"] if delivery == "shadow" else []
     )
-    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *_paused(found), *shadow])
+    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *_kept_back(found), *shadow])

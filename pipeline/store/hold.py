@@ -7,6 +7,7 @@ is due. Intake goes on, and so do the core routes: what they cause waits behind 
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
 import redis
 
@@ -15,6 +16,11 @@ from pipeline.store.keys import META, Keys, Shards
 from pipeline.store.scripts import Changes
 
 HELD = "held"
+SAYS: Final = (
+    "The store came out of a backup and is held: callbacks are kept, nothing is delivered or asked for. "
+    "Put every list as it is now, then run `./sluice restore --confirm` (docs/backup.md)."
+)
+"""For whoever looks: what it means, and what to do."""
 _LIST_THEN = "list_at_hold"
 """Of a connection: its list's version when the hold began. Where it is still that one, nobody has put it since."""
 

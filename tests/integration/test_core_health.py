@@ -10,9 +10,10 @@ import httpx
 import pytest
 from core_api import AT, Core
 from prometheus_client.parser import text_string_to_metric_families
-from sluice import CONNECTION, Sluice, page
+from sluice import CONNECTION, SHARDS, Sluice, page
 
 from cli.embedded import EmbeddedServer
+from pipeline.store import hold
 from pipeline.store.client import connect
 
 PATIENCE = 0.5
@@ -40,11 +41,24 @@ def test_a_store_that_keeps_is_ready_and_tells_what_waits(core: Core) -> None:
         "parts": {"store": "ok"},
         "backlog": 0,
         "oldest_waiting_age": None,
+        "held": None,
     }
     core.sluice.receive(page("C1", "1700000000.000100"))
     said = core.call("GET", "/readyz").json()
     assert (said["ready"], said["backlog"]) == (True, 1)
     assert 0 <= said["oldest_waiting_age"] < 60
+
+
+def test_a_held_store_is_ready_since_it_keeps_callbacks_and_everybody_is_told_what_to_do(core: Core) -> None:
+    assert samples(core.call("GET", "/metrics"))["sluice_store_held"] == 0
+    assert core.call("GET", AT).json()["held"] is core.call("GET", "/v1/status").json()["held"] is None
+    found = hold.place(core.sluice.client, SHARDS, backup=17)
+    for path in ("/v1/status", "/readyz", AT):
+        answer = core.call("GET", path)
+        assert answer.status_code == 200
+        assert answer.json()["held"] == {"since": found.since, "backup": 17, "says": hold.SAYS}
+    assert "./sluice restore --confirm" in hold.SAYS
+    assert samples(core.call("GET", "/metrics"))["sluice_store_held"] == 1
 
 
 def test_a_full_store_is_named(core: Core) -> None:
