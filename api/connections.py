@@ -28,8 +28,8 @@ from pipeline.errors import Rejected, Unavailable
 from pipeline.store import hold
 from pipeline.store.client import ask_all
 from pipeline.store.connections import Registration
-from pipeline.store.ledger import Run
 from pipeline.store.looks import Look
+from pipeline.store.runs import Run
 
 PREFIX = "/v1/orgs/{org}/connections"
 OURS = ("userid", "allowListedChannels")
@@ -163,7 +163,7 @@ def _shown(known: Services, found: Registration) -> dict[str, Any]:
             channels_complete_at=found.channels_complete_at, users_complete_at=found.users_complete_at
         ),
         "metadata_at": found.metadata_at,
-        "credential": _credential(known.ledger.listing(found.connection, 1), look),
+        "credential": _credential(known.ledger.runs.listing(found.connection, 1), look),
         "slack": look and _slack(look, found),
         "covered_until": _covered_until(known, found),
         "waiting": waiting,

@@ -24,7 +24,7 @@ def ask(connection: Connection, known: Known) -> Requested:
 def show(connection: Connection, known: Known) -> RunsShown:
     """The newest runs: window, state, attempts, pages."""
     live(known, connection)
-    return RunsShown.model_validate({"runs": [run.public() for run in known.ledger.listing(connection)]})
+    return RunsShown.model_validate({"runs": [run.public() for run in known.ledger.runs.listing(connection)]})
 
 
 @router.get("/{user:path}/coverage", responses=problems(404, 422))

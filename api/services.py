@@ -70,7 +70,7 @@ def make_services(
         connections=Connections(client, shards, vault),
         allowlists=Allowlists(client, shards, vault),
         directory=Directory(client, shards, vault),
-        ledger=Ledger(client, shards, overdue_us=overdue_us),
+        ledger=Ledger(client, shards, vault, overdue_us=overdue_us),
         looks=Looks(client, shards),
         pauses=Pauses(client, shards),
         people=People(client, shards, vault),

@@ -9,6 +9,7 @@ from pipeline.errors import Unavailable
 from pipeline.models import Internal
 from pipeline.rules.allowlist import Allowed
 from pipeline.rules.exclusion import Person
+from pipeline.rules.showing import Showing
 from pipeline.store.connections import Registration
 from pipeline.store.entries import Header
 from pipeline.store.inbox import Stored, Taken
@@ -43,7 +44,7 @@ class Work:
     plain: bytes = b""
     envelope: Envelope | None = None
     raw: list[object] = field(default_factory=list)
-    parents: list[str] = field(default_factory=list)
+    shows: Showing = field(default_factory=Showing)
     mapped: list[Mapped] = field(default_factory=list)
     directory: list[Internal] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)

@@ -17,6 +17,7 @@ from pipeline.contract_refusals import WANTED, Refusal, Signature, Terms, refusa
 from pipeline.envelope import LISTS, Envelope, EnvelopeError, Kind, read_envelope, read_records
 from pipeline.payload import read_object
 from pipeline.rules.coverage import page_facts
+from pipeline.rules.showing import Showing
 
 _ALONE: Final = "directory"
 
@@ -75,7 +76,7 @@ def _taken(page: Page, envelope: Envelope, signature: Signature, findings: list[
     judged = judge(page.kind, [] if envelope.gap else read_records(page.body, page.kind), envelope.channel or "")
     findings = [*findings, *judged.findings]
     reason = _unproved(envelope, signature)
-    facts = [] if reason else _facts(envelope, judged.parents)
+    facts = [] if reason else _facts(envelope, judged.shows)
     if envelope.gap:
         findings.append(Finding("note", "ok", "Slack refused the call: taken, and noted as a gap that is asked again."))
     elif reason:
@@ -130,7 +131,7 @@ def _unchained(envelope: Envelope) -> str:
     return CURSOR_CHAIN["next_cursor"] if envelope.has_more and not envelope.next_cursor else ""
 
 
-def _facts(envelope: Envelope, found: list[str]) -> list[str]:
+def _facts(envelope: Envelope, shows: Showing) -> list[str]:
     if envelope.kind != "messages" and envelope.snapshot:
         return page_facts(_ALONE, "", cursor="", next_cursor="", has_more=False)
     return page_facts(
@@ -139,7 +140,7 @@ def _facts(envelope: Envelope, found: list[str]) -> list[str]:
         cursor=envelope.cursor,
         next_cursor=envelope.next_cursor,
         has_more=envelope.has_more,
-        parents=found,
+        shows=shows,
     )
 
 

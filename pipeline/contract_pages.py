@@ -11,6 +11,7 @@ import msgspec
 from pipeline.envelope import LISTS, Kind, Undecodable
 from pipeline.errors import Rejected
 from pipeline.payload import EnvelopeError, read_object
+from pipeline.rules.showing import Showing, showing
 from pipeline.rules.versions import ts_us
 
 Level = Literal["fail", "warn", "note"]
@@ -69,10 +70,10 @@ class Page:
 
 
 class Judged(NamedTuple):
-    """`dead`: reasons, one a record that has no identity; `parents`: `ts` of messages that have replies."""
+    """`dead`: reasons, one a record that has no identity; `shows`: threads and messages a day."""
 
     dead: list[str]
-    parents: list[str]
+    shows: Showing
     findings: list[Finding]
 
 
@@ -84,18 +85,7 @@ def judge(kind: Kind, records: Sequence[object], channel: str) -> Judged:
         Finding("warn", _DEAD[reason][0] or "records", f"{number} of {len(records)} records {_DEAD[reason][1]}.")
         for reason, number in Counter(dead).items()
     ]
-    return Judged(dead, parents(records) if kind == "messages" else [], findings)
-
-
-def parents(records: Sequence[object]) -> list[str]:
-    """The `ts` of messages whose threads must be read too."""
-    found = []
-    for record in records:
-        if isinstance(record, dict) and record.get("thread_ts") in (None, "", record.get("ts")):
-            count, ts = record.get("reply_count"), record.get("ts")
-            if isinstance(count, int) and count > 0 and isinstance(ts, str) and _is_ts(ts):
-                found.append(ts)
-    return found
+    return Judged(dead, showing(records if kind == "messages" else (), thread="", since=0), findings)
 
 
 def _reason(record: object, identity: str, channel: str) -> str:

@@ -51,6 +51,7 @@ def start(settings: Settings) -> Process:
         find_team=lambda connection: find_team(paragon, connection),
         now_us=now_us,
         overdue_us=int(settings.overdue_seconds * 1e6),
+        reread_days=settings.reread_days,
     )
     webhooks = settings.public_url.rstrip("/") + WEBHOOKS_PATH
     pulls = Pulls(

@@ -87,7 +87,7 @@ class Looking:
                 team = _team_by_proxy(self._paragon, connection)
             except SlackRefused:
                 status = "INVALID"
-        return Look(now, slack.enabled, status, team)
+        return Look(now, slack.enabled, status, team, slack.credential_id)
 
     def _other_team(self, known: Registration, look: Look) -> bool:
         """Whether another team is fixed than the one connected now; the first one is fixed here."""

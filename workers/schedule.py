@@ -5,36 +5,43 @@ has one effect.
 """
 
 import logging
+import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.connection import split_connection
 from pipeline.errors import Refused, Rejected, Unavailable
 from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.run_tokens import RunTokens
+from pipeline.rules.regimes import Regime, shortest_period
 from pipeline.rules.windows import on_the_wire
 from pipeline.stages.stores import Stores
 from pipeline.store import counters
-from pipeline.store.client import clock
+from pipeline.store.client import ask_all, clock
 from pipeline.store.keys import Keys, shard_of_id
-from pipeline.store.ledger import Attempt, Run
 from pipeline.store.looks import Looks
+from pipeline.store.runs import Attempt, Run
 from pipeline.store.scripts import Changes
 from workers.names import LOOK, PATCH_METADATA, TRIGGER
 
-PAGE_LIMIT = 200
+HALVED_AFTER = 3
+"""Attempts that a window gets before it is asked for in halves."""
 _SOON_US = 500_000
+_BLOCKED_US = 30 * 1_000_000
+_JITTER = 0.1
 _HOUR_US = 3600 * 1_000_000
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Pulls:
-    """How pulls are asked for: the workflow, where its callbacks go, how often (microseconds)."""
+    """How pulls are asked for: the workflow, where its callbacks go, how often (microseconds), how many at a time."""
 
     workflow: str
     callback_url: str
     period_us: int
+    at_once: int = 200
 
 
 class Outgoing:
@@ -43,6 +50,7 @@ class Outgoing:
     def __init__(self, stores: Stores, paragon: ParagonClient, run_tokens: RunTokens, pulls: Pulls) -> None:
         self._stores, self._paragon, self._run_tokens, self._pulls = stores, paragon, run_tokens, pulls
         self._looks = Looks(stores.client, stores.shards)
+        self._rates = stores.rates
 
     def dispatch(self, send: Callable[[str, str], None], *, overdue_us: int = 0) -> Counter[str]:
         """Lease what is due in every shard: plans run here, calls to Paragon are sent as tasks (name, id).
@@ -50,18 +58,38 @@ class Outgoing:
         A task that gets lost costs a minute: its item is due again.
         """
         done: Counter[str] = Counter()
+        windows: list[tuple[str, Keys, str]] = []
         for keys in self._stores.shards.all():
             for kind, name in self._stores.schedule.lease(keys, overdue_us=overdue_us):
                 match kind:
                     case "plan":
                         self.plan(name)
-                    case "trigger":
-                        send(TRIGGER, name)
+                    case "trigger" | "backfill":
+                        windows.append((kind, keys, name))
+                        continue
                     case "patch":
                         send(PATCH_METADATA, name)
                     case "look":
                         send(LOOK, name)
                 done[kind] += 1
+        return done + self._trigger_some(windows, send)
+
+    def _trigger_some(self, windows: list[tuple[str, Keys, str]], send: Callable[[str, str], None]) -> Counter[str]:
+        """As many as may be out at a time, live windows first, and among equals by lot; the others soon again."""
+        done: Counter[str] = Counter()
+        if not windows:
+            return done
+        stores, now = self._stores, clock(self._stores.client)
+        out = ask_all(stores.client, [("ZCOUNT", keys.flights, now, "+inf") for keys in stores.shards.all()])
+        room = max(self._pulls.at_once - sum(map(int, out)), 0)
+        random.shuffle(windows)
+        windows.sort(key=lambda window: window[0] != "trigger")
+        for kind, _, name in windows[:room]:
+            send(TRIGGER, name)
+            done[kind] += 1
+        for kind, keys, name in windows[room:]:
+            stores.schedule.put(keys, kind, name, now + _SOON_US)
+            done["waiting"] += 1
         return done
 
     def plan(self, connection: str) -> int:
@@ -73,12 +101,16 @@ class Outgoing:
             if seen is not None:
                 stores.schedule.finish(keys, "plan", connection, seen)
             return 0
-        made = []
+        made: list[str] = []
+        period = self._pulls.period_us
         if known.directory_complete and not stores.pauses.of(connection):
             channels = stores.allowlists.own(connection, known.team)
-            made = stores.ledger.plan(connection, known.team, channels, now)
+            regime = self._rates.regime(split_connection(connection)[1], known.team)
+            made = stores.ledger.plan(connection, known.team, channels, now, regime)
+            period = max(period, shortest_period(len(channels), regime))
         if seen is not None:
-            stores.schedule.finish(keys, "plan", connection, seen, next_at=now + self._pulls.period_us)
+            next_at = now + int(period * random.uniform(1.0 - _JITTER, 1.0))
+            stores.schedule.finish(keys, "plan", connection, seen, next_at=next_at)
         return len(made)
 
     def trigger(self, run_id: str) -> str:
@@ -90,16 +122,23 @@ class Outgoing:
         if self._stores.pauses.of(found.connection):
             return "paused"  # looked at again when the lease ends, in a minute
         keys = Keys(shard_of_id(run_id))
+        look = self._looks.get(found.connection)
+        if look is not None and look.blocks:
+            self._stores.ledger.runs.block(found, clock(self._stores.client) + _BLOCKED_US, look.blocks)
+            return look.blocks
         said = self._metadata_first(keys, found)
         if said is not None:
             return f"metadata {said}"
-        attempt = self._stores.ledger.begin(found)
+        if found.unfinished >= HALVED_AFTER and self._stores.ledger.halve(found, clock(self._stores.client)):
+            return "halved"
+        regime = self._rates.regime(split_connection(found.connection)[1], found.team)
+        attempt = self._stores.ledger.runs.begin(found, regime, (look.credential if look else None) or "")
         match attempt:
             case "metadata":
                 self._wait_for_metadata(keys, found)
             case "given_up":
                 self._alarm(keys, found)
-        return attempt if isinstance(attempt, str) else self._ask(keys, attempt)
+        return attempt if isinstance(attempt, str) else self._ask(keys, attempt, regime)
 
     def _forget(self, run_id: str) -> None:
         """Take a run that is no more out of the schedule, or it would be due for ever."""
@@ -107,9 +146,10 @@ class Outgoing:
             keys = Keys(shard_of_id(run_id))
         except ValueError:
             return
-        seen = self._stores.schedule.when(keys, "trigger", run_id)
-        if seen is not None:
-            self._stores.schedule.finish(keys, "trigger", run_id, seen)
+        for kind in ("trigger", "backfill"):
+            seen = self._stores.schedule.when(keys, kind, run_id)
+            if seen is not None:
+                self._stores.schedule.finish(keys, kind, run_id, seen)
 
     def _metadata_first(self, keys: Keys, run: Run) -> str | None:
         """PATCH what is due, so that a removal is known to Paragon before the next trigger; None: go on.
@@ -131,10 +171,10 @@ class Outgoing:
     def _wait_for_metadata(self, keys: Keys, run: Run) -> None:
         """Put the trigger to a moment from now or, where the metadata failed, to when that is tried again."""
         schedule, soon = self._stores.schedule, clock(self._stores.client) + _SOON_US
-        due, seen = schedule.when(keys, "patch", run.connection), schedule.when(keys, "trigger", run.id)
+        due, seen = schedule.when(keys, "patch", run.connection), schedule.when(keys, run.item, run.id)
         if seen is not None:
             failing = due is not None and schedule.failing(keys, "patch", run.connection)
-            schedule.finish(keys, "trigger", run.id, seen, next_at=int(due or 0) if failing else soon)
+            schedule.finish(keys, run.item, run.id, seen, next_at=int(due or 0) if failing else soon)
 
     def _alarm(self, keys: Keys, run: Run) -> None:
         """A window that stays open: somebody must look. It is asked once a day from now on."""
@@ -143,34 +183,35 @@ class Outgoing:
         counters.add(changes, keys, {"pulls.given_up": 1})
         changes.commit(self._stores.client)
 
-    def _ask(self, keys: Keys, attempt: Attempt) -> str:
+    def _ask(self, keys: Keys, attempt: Attempt, regime: Regime) -> str:
         stores, run = self._stores, attempt.run
         try:
             self._looks.hold_to(run.connection, run.team)
-            self._paragon.trigger(run.connection, self._pulls.workflow, self._body(attempt))
+            self._paragon.trigger(run.connection, self._pulls.workflow, self._body(attempt, regime))
         except Unavailable as outage:
             refused = isinstance(outage, Refused)
-            wait = stores.schedule.backoff(keys, "trigger", run.id, outage.retry_after)
+            wait = stores.schedule.backoff(keys, run.item, run.id, outage.retry_after)
             at = clock(stores.client) + int(wait * 1e6)
-            stores.ledger.not_asked(attempt, at, reason=outage.what, blocked=refused)
+            stores.ledger.runs.not_asked(attempt, at, reason=outage.what, blocked=refused)
             level = logging.ERROR if refused else logging.WARNING  # a refusal needs an operator, an outage time
             _log.log(level, "trigger.unavailable", extra={"run": run.id, "kind": outage.what})
             return "blocked" if refused else "unavailable"
         except Rejected as refusal:
             at = clock(stores.client) + _HOUR_US
-            stores.ledger.not_asked(attempt, at, reason=refusal.reason, blocked=True)
+            stores.ledger.runs.not_asked(attempt, at, reason=refusal.reason, blocked=True)
             _log.error("trigger.rejected", extra={"run": run.id, "reason": refusal.reason})
             return "rejected"
-        stores.ledger.asked(attempt, clock(stores.client))
-        stores.schedule.succeeded(keys, "trigger", run.id)
+        stores.ledger.runs.asked(attempt, clock(stores.client))
+        stores.schedule.succeeded(keys, run.item, run.id)
         return "asked" if attempt.number == 1 else "asked again"
 
-    def _body(self, attempt: Attempt) -> dict[str, object]:
+    def _body(self, attempt: Attempt, regime: Regime) -> dict[str, object]:
         """The trigger's body (design.md, 8)."""
         run = attempt.run
         oldest, latest = on_the_wire(run.oldest, run.latest)
         now = self._stores.now_us() / 1e6  # what the API will hold it against is a machine's clock, not the store's
         token = self._run_tokens.mint(run.connection, run.id, attempt.number, attempt.epoch, attempt.generation, now)
+        thread = {"thread_ts": run.thread_ts} if run.thread_ts else {}
         return {
             "run_id": run.id,
             "attempt": attempt.number,
@@ -180,9 +221,10 @@ class Outgoing:
             "oldest": oldest,
             "latest": latest,
             "inclusive": True,
-            "limit": PAGE_LIMIT,
+            "limit": regime.limit,
             "include_all_metadata": True,
-            "replies": True,
+            "replies": run.replies,
+            **thread,
         }
 
     def patch(self, connection: str) -> str:

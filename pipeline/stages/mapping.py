@@ -5,7 +5,7 @@ from pipeline.envelope import Undecodable
 from pipeline.errors import Rejected
 from pipeline.models import Internal
 from pipeline.rules.exclusion import people_in, person_of
-from pipeline.slack.characters import ts_or_none
+from pipeline.rules.showing import showing
 from pipeline.slack.directory import map_channel, map_user
 from pipeline.slack.mapping import map_message
 from pipeline.slack.names import Names, names_wanted
@@ -19,19 +19,13 @@ def map_records(stores: Stores, batch: Batch) -> Batch:
     works = [work for work in batch.live() if work.envelope is not None]
     names = _names(stores, batch, [work for work in works if work.header.kind == "messages"])
     for work in works:
-        work.parents = [ts for raw in work.raw if (ts := _parent(raw))]
+        if work.envelope is not None and work.header.kind == "messages":
+            since = stores.ledger.counted_since(work.epoch)
+            work.shows = showing(work.raw, thread=work.envelope.thread_ts or "", since=since)
         for raw in work.raw:
             _map(work, raw, batch, names)
         work.raw = []
     return batch
-
-
-def _parent(raw: object) -> str | None:
-    """The `ts` of a message whose thread must be read too before its window is covered."""
-    if not isinstance(raw, dict) or raw.get("thread_ts") not in (None, "", raw.get("ts")):
-        return None
-    count = raw.get("reply_count")
-    return ts_or_none(raw.get("ts")) if isinstance(count, int) and count > 0 else None
 
 
 def _map(work: Work, raw: object, batch: Batch, names: Names) -> None:

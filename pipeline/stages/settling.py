@@ -10,15 +10,16 @@ from pipeline.batch import Batch, Dead, Work
 from pipeline.envelope import Envelope
 from pipeline.errors import Refused, Rejected
 from pipeline.models import AllowedSlackChannel, Retraction, User
-from pipeline.rules.coverage import page_facts
+from pipeline.rules.coverage import Flaw, page_facts
+from pipeline.rules.regimes import Page
 from pipeline.rules.versions import ts_us
 from pipeline.stages.stores import Stores
 from pipeline.store import counters, receipts
 from pipeline.store.dead_letters import DeadLetter, bury, bury_sealed
 from pipeline.store.inbox import Inbox, Taken
 from pipeline.store.keys import Keys
-from pipeline.store.ledger import Ledger, Run
 from pipeline.store.pauses import PausedError
+from pipeline.store.runs import Run
 from pipeline.store.scripts import Changes
 
 FindRun = Callable[[str], Run | None]
@@ -74,7 +75,7 @@ def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Wor
         if work.envelope is not None and work.header.kind != "messages":
             _directory_page(stores, changes, keys, work, work.envelope)
         elif work.envelope is not None:
-            _page(stores.ledger, changes, keys, batch, work, work.envelope, find(work.header.run or ""), now)
+            _page(stores, changes, keys, batch, work, work.envelope, find(work.header.run or ""), now)
     _bury(stores, changes, keys, work, now)
     facts = {"kind": work.header.kind, "connection": work.header.connection, "at": work.header.received_at}
     counts = {"delivered": work.delivered.total(), "dropped": dict(work.dropped), "dead": len(work.dead)}
@@ -149,7 +150,7 @@ def _directory_page(stores: Stores, changes: Changes, keys: Keys, work: Work, en
 
 
 def _page(
-    ledger: Ledger,
+    stores: Stores,
     changes: Changes,
     keys: Keys,
     batch: Batch,
@@ -161,8 +162,11 @@ def _page(
     """Write what this page proves into the ledger of its run, if anybody still wants to know."""
     if run is None or not run.open or run.connection != work.header.connection or work.header.attempt is None:
         return
+    if not envelope.thread_ts:
+        page = Page(envelope.error, envelope.count, bool(envelope.has_more), run.limit)
+        stores.rates.note(changes, work.org, run.team, page)
     facts = _facts(work, envelope) if _proves(batch, work, envelope, run) else []
-    ledger.page(changes, keys, run.id, work.header.attempt, facts, len(work.dead), now)
+    stores.ledger.page(changes, keys, run, work.header.attempt, facts, len(work.dead), now)
 
 
 def _proves(batch: Batch, work: Work, envelope: Envelope, run: Run) -> bool:
@@ -183,6 +187,12 @@ def _spans(envelope: Envelope, run: Run) -> bool:
         return False
 
 
+def _flaws(work: Work, envelope: Envelope) -> list[Flaw]:
+    """What keeps the page from proving that a message is gone."""
+    flaws: list[Flaw] = ["limited"] if envelope.is_limited else []
+    return [*flaws, "dead"] if work.dead else flaws
+
+
 def _facts(work: Work, envelope: Envelope) -> list[str]:
     return page_facts(
         envelope.channel or "",
@@ -190,5 +200,6 @@ def _facts(work: Work, envelope: Envelope) -> list[str]:
         cursor=envelope.cursor,
         next_cursor=envelope.next_cursor,
         has_more=envelope.has_more,
-        parents=work.parents,
+        shows=work.shows,
+        flaws=_flaws(work, envelope),
     )

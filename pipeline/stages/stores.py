@@ -14,6 +14,7 @@ from pipeline.store.keys import Shards
 from pipeline.store.ledger import Ledger
 from pipeline.store.pauses import Pauses
 from pipeline.store.people import People
+from pipeline.store.rates import Rates
 from pipeline.store.schedule import Schedule
 from pipeline.store.vault import Vault
 
@@ -32,6 +33,7 @@ class Stores:
     pauses: Pauses
     people: People
     ledger: Ledger
+    rates: Rates
     schedule: Schedule
     mesh: Delivery
     find_team: Callable[[str], str]
@@ -47,6 +49,7 @@ def make_stores(
     find_team: Callable[[str], str],
     now_us: Callable[[], int],
     overdue_us: int,
+    reread_days: int = 7,
 ) -> Stores:
     """All stores over one client."""
     return Stores(
@@ -59,7 +62,8 @@ def make_stores(
         directory_runs=DirectoryRuns(client, shards),
         pauses=Pauses(client, shards),
         people=People(client, shards, vault),
-        ledger=Ledger(client, shards, overdue_us=overdue_us),
+        ledger=Ledger(client, shards, vault, overdue_us=overdue_us, reread_days=reread_days),
+        rates=Rates(client, shards),
         schedule=Schedule(client, shards),
         mesh=mesh,
         find_team=find_team,

@@ -16,6 +16,7 @@ from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.directory import Directory
 from pipeline.store.keys import Keys, Shards
+from pipeline.store.progress import FIELDS
 from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
@@ -130,13 +131,18 @@ class Allowlists:
         changes.do("HSET", key, "list_version", known.list_version + 1)
         for channel in diff.removed:
             changes.do("HDEL", allow, f"{known.team}|{channel}|{known.connection}")
-            changes.do("HDEL", coverage, *(f"{channel}|{name}" for name in ("head", "tail", "run", "since")))
+            changes.do("HDEL", coverage, *(f"{channel}|{name}" for name in FIELDS))
+            changes.do("DEL", keys.threads(known.connection, channel))
         entry = json.dumps({"since": epoch, "version": known.list_version + 1})
         for channel in diff.added:
             changes.do("HSET", allow, f"{known.team}|{channel}|{known.connection}", entry)
-            changes.do("HDEL", coverage, f"{channel}|head", f"{channel}|tail", f"{channel}|run")
+            changes.do("HDEL", coverage, *(f"{channel}|{name}" for name in FIELDS))
             if start:
-                changes.do("HSET", coverage, f"{channel}|head", start, f"{channel}|tail", start)
+                changes.do(
+                    "HSET",
+                    coverage,
+                    *(word for name in ("head", "tail", "start") for word in (f"{channel}|{name}", start)),
+                )
             changes.do("HSET", coverage, f"{channel}|since", epoch)
         changes.do("HINCRBY", key, "metadata_wanted", 1)
         # Removals go to Paragon at once; additions wait a moment for the next click.

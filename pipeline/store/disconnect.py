@@ -65,7 +65,8 @@ class Disconnect:
         changes.do("HSET", key, "list_version", known.list_version + 1).do("HDEL", key, *_FORGOTTEN)
         for channel in self._allowlists.own(connection, known.team):
             changes.do("HDEL", keys.allow(org), f"{known.team}|{channel}|{connection}")
-        changes.do("DEL", keys.coverage(connection))
+            changes.do("DEL", keys.threads(connection, channel))
+        changes.do("DEL", keys.coverage(connection)).do("DEL", keys.moved(connection))
         changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}", f"look:{connection}")
         # Un-park: what waits is to be settled as purged now, whatever kept it back.
         changes.do("ZADD", keys.ready, "XX", now(), connection).do("HDEL", keys.parked, connection)

@@ -14,8 +14,12 @@ script touches one hash slot.
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
     {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch
-    {sN}:cov:<connection>        <channel>|head, |tail, |run, |since
+    {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |since, |days, |deep; open runs: |run, |back, |re, |th
+    {sN}:threads:<connection>|<channel>   ts → how far a thread came
+    {sN}:moved:<connection>      <channel>|<ts> of threads to read again
+    {sN}:held                    runs whose sweep waits for an operator
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
+    {sN}:flights, {sN}:flights:<connection>   runs that are out → until when they may be
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
     sluice:meta                  shard count, layout version, hold
@@ -176,6 +180,28 @@ class Keys:
     def coverage(self, connection: str) -> str:
         """How far each channel of a connection is covered."""
         return self._key(f"cov:{connection}")
+
+    def threads(self, connection: str, channel: str) -> str:
+        """How far a channel's threads of the last days have come."""
+        return self._key(f"threads:{connection}|{channel}")
+
+    def moved(self, connection: str) -> str:
+        """Threads that have to be read again, by when that was found."""
+        return self._key(f"moved:{connection}")
+
+    @property
+    def flights(self) -> str:
+        """Runs of the shard that Paragon is working at."""
+        return self._key("flights")
+
+    @property
+    def held(self) -> str:
+        """Runs of which a sweep waits for an operator."""
+        return self._key("held")
+
+    def flights_of(self, connection: str) -> str:
+        """Runs of one connection that Paragon is working at."""
+        return self._key(f"flights:{connection}")
 
     def run(self, run: str) -> str:
         """One requested window."""

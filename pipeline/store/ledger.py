@@ -1,188 +1,115 @@
 """The ledger: every requested window, what its pages have proved, and how far each channel is covered."""
 
-import json
-import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import redis
 
-from pipeline.connection import split_connection
-from pipeline.rules.coverage import covered
-from pipeline.rules.windows import Progress, Window, plan
+from pipeline.rules.coverage import Proof, proof
+from pipeline.rules.regimes import STANDARD, Regime, of_limit
+from pipeline.rules.rereading import Day, days_within
+from pipeline.rules.showing import Tally
+from pipeline.rules.windows import DAY_US, FIRST_STEP_US, extend, half, next_step, plan_back, plan_live
 from pipeline.store.client import ask, ask_all
-from pipeline.store.keys import Keys, Shards, shard_of_id
-from pipeline.store.schedule import LEASE_US
-from pipeline.store.scripts import Changes, Word, pairs, run
+from pipeline.store.keys import Keys, Shards
+from pipeline.store.progress import Channel, Channels, Days, pack, stretch, unpack
+from pipeline.store.rereads import Rereads
+from pipeline.store.runs import Run, Runs, Wanted
+from pipeline.store.scripts import Changes, Word, now
+from pipeline.store.vault import Vault
 
-MOST_ATTEMPTS = 10
-FACTS_KEPT_SECONDS = 30 * 24 * 3600
-_RUNS_KEPT = 200
-_DAY_US = 24 * 3600 * 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One requested window, (oldest, latest] in microseconds."""
-
-    id: str
-    connection: str
-    team: str
-    oldest: int
-    latest: int
-    channels: list[str]
-    state: str
-    attempt: int
-    epoch: int | None
-    requested_at: int
-    pages: int
-    dead: int
-    reason: str | None
-
-    @property
-    def open(self) -> bool:
-        """Whether an answer is still wanted."""
-        return self.state in ("requested", "blocked", "given_up")
-
-    def public(self) -> dict[str, Any]:
-        """What the API and the command line show."""
-        state = "receiving" if self.state == "requested" and self.pages else self.state
-        return {name: getattr(self, name) for name in self.__slots__} | {"state": state}
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What a trigger's POST must carry."""
-
-    run: Run
-    number: int
-    epoch: int
-    generation: int
-    state: str
-    channels: list[str]
+FACTS_KEPT_SECONDS: Final = 30 * 24 * 3600
 
 
 class Ledger:
     """Runs and coverage of all connections."""
 
-    def __init__(self, client: redis.Redis, shards: Shards, *, overdue_us: int) -> None:
-        self._client, self._shards, self._overdue_us = client, shards, overdue_us
+    def __init__(
+        self, client: redis.Redis, shards: Shards, vault: Vault, *, overdue_us: int, reread_days: int = 7
+    ) -> None:
+        self._client, self._shards, self._days = client, shards, reread_days
+        self.runs = Runs(client, shards, overdue_us=overdue_us)
+        self.channels = Channels(client, shards)
+        self.rereads = Rereads(client, shards, vault, self.runs, self.channels, reread_days)
 
-    def plan(self, connection: str, team: str, channels: list[str], now: int) -> list[str]:
-        """Request what is not covered and not asked for yet; the ids of the new runs. Safe to repeat."""
-        keys = self._shards.of(connection)
-        state = _text(ask(self._client, "HGETALL", keys.coverage(connection)))
-        progress = [Progress(name, int(state.get(f"{name}|head", 0)), f"{name}|run" in state) for name in channels]
-        return [made for window in plan(progress, now) if (made := self._request(connection, team, window, now))]
+    def plan(
+        self, connection: str, team: str, channels: Sequence[str], at: int, regime: Regime = STANDARD
+    ) -> list[str]:
+        """Request what is not covered and not asked for yet; the ids of the new runs. Safe to repeat.
 
-    def _request(self, connection: str, team: str, window: Window, now: int) -> str | None:
-        keys = self._shards.of(connection)
-        name = f"{keys.shard:02x}{secrets.token_hex(12)}"
-        coverage = keys.coverage(connection)
-        changes = Changes()
-        for channel in window.channels:
-            changes.expect("", "HGET", coverage, f"{channel}|run").do("HSET", coverage, f"{channel}|run", name)
-            # Revoked since the list was read: its mark would be left behind and keep it from being asked for again.
-            changes.expect(1, "HEXISTS", coverage, f"{channel}|since")
-        fields: dict[str, Word] = {
-            "connection": connection,
-            "team": team,
-            "oldest": window.oldest,
-            "latest": window.latest,
-            "channels": json.dumps(window.channels),
-            "state": "requested",
-            "attempt": 0,
-            "ask_at": now,
-            "requested_at": now,
-        }
-        changes.do("HSET", keys.run(name), *pairs(fields))
-        changes.do("ZADD", keys.runs(connection), now, name)
-        changes.do("ZADD", keys.due, now, f"trigger:{name}")
-        if changes.commit(self._client):
-            return None
-        self._trim(keys, connection)
-        return name
+        Live windows are all asked for; backfill and re-reading only as far as the regime has places for them.
+        """
+        standing = self.channels.read(connection, channels)
+        progress = [channel.progress for channel in standing]
+        live = [Wanted("live", *window) for window in plan_live(progress, at, regime)]
+        made = self._request(connection, team, live, standing, at)
+        open_ = {run for one in standing for kind in ("back", "re", "th") if (run := one.fields.get(kind))}
+        room = regime.flights - len(open_)
+        later = [Wanted("back", *window) for window in plan_back(progress, regime)][: max(room, 0)]
+        room -= len(later)
+        if not (live or later) and room > 0:
+            later = self.rereads.wanted(connection, standing, at, regime)[:room]
+        return made + self._request(connection, team, later, standing, at)
 
-    def _trim(self, keys: Keys, connection: str) -> None:
-        """Forget the oldest closed runs beyond what is shown."""
-        for name in ask(self._client, "ZRANGE", keys.runs(connection), 0, -_RUNS_KEPT - 1):
-            found = self.get(name.decode())
-            if found is not None and found.open:
-                continue
-            Changes().do("DEL", keys.run(name.decode())).do("ZREM", keys.runs(connection), name).commit(self._client)
+    def _request(
+        self, connection: str, team: str, wanted: Iterable[Wanted], standing: Sequence[Channel], at: int
+    ) -> list[str]:
+        """Only while what it was planned from still stands: a window that was covered meanwhile is not asked twice."""
+        coverage, made = self._shards.of(connection).coverage(connection), []
+        fields = {one.name: one.fields for one in standing}
+        for one in wanted:
+            changes, side = Changes(), "tail" if one.kind == "back" else "head"
+            for channel in one.channels:
+                changes.expect(fields[channel].get(side, ""), "HGET", coverage, f"{channel}|{side}")
+            if name := self.runs.request(connection, team, one, at, changes):
+                made.append(name)
+        return made
+
+    def halve(self, found: Run, at: int) -> bool:
+        """Ask for half of a window that several attempts could not bring whole; what is left follows by itself.
+
+        What still comes of the whole is delivered, but proves nothing any more. False for what is not to be halved.
+        """
+        keys = self._shards.of(found.connection)
+        standing = self.channels.read(found.connection, found.channels)
+        waiting = [one for one in standing if one.fields.get(found.mark) == found.id]
+        # What was never read has no head yet: its first window is a slice like those of the backfill.
+        sides = {found.kind == "live" and one.covered is not None for one in waiting}
+        part = half(found.oldest, found.latest, older=sides == {True}) if len(sides) == 1 else None
+        if part is None or found.kind not in ("live", "back"):
+            return False
+        changes = self.runs.close(found, "halved")
+        for one in waiting:
+            changes.expect(found.id, "HGET", keys.coverage(found.connection), f"{one.name}|{found.mark}")
+        wanted = Wanted(found.kind, *part, [one.name for one in waiting])
+        self.runs.add(changes, keys, found.connection, found.team, wanted, at)
+        step = part[1] - part[0]
+        for one in waiting:
+            changes.do("HSET", keys.coverage(found.connection), f"{one.name}|step", step)
+        return changes.commit(self._client) == 0
+
+    def counted_since(self, epoch: int) -> int:
+        """From when on (microseconds) what an attempt shows is counted by day: the days that will be read again."""
+        return (epoch // DAY_US - self._days - 1) * DAY_US
 
     def get(self, name: str) -> Run | None:
         """A run by id, or None for one that is unknown or malformed."""
-        try:
-            keys = Keys(shard_of_id(name))
-        except ValueError:
-            return None
-        fields = _text(ask(self._client, "HGETALL", keys.run(name)))
-        return _read(name, fields) if "channels" in fields else None
-
-    def listing(self, connection: str, limit: int = 50) -> list[Run]:
-        """The connection's newest runs."""
-        keys = self._shards.of(connection)
-        names = ask(self._client, "ZRANGE", keys.runs(connection), 0, limit - 1, "REV")
-        return [found for name in names if (found := self.get(name.decode()))]
-
-    def begin(self, found: Run) -> Attempt | str:
-        """Draw a new attempt, or the word that says why not: closed, early, progress, given_up, cancelled."""
-        keys, org = self._shards.of(found.connection), split_connection(found.connection)[1]
-        touched = [keys.run(found.id), keys.org(org), keys.allow(org), keys.connection(found.connection)]
-        touched += [keys.due, keys.coverage(found.connection)]
-        args: list[Word] = [
-            found.id,
-            found.team,
-            found.connection,
-            LEASE_US,
-            self._overdue_us,
-            MOST_ATTEMPTS,
-            *found.channels,
-        ]
-        said, *rest = run(self._client, "begin", touched, args)
-        if said != b"ask":
-            return str(said.decode())
-        number, epoch, generation, state, *channels = rest
-        names = [name.decode() for name in channels]
-        return Attempt(found, int(number), int(epoch), int(generation), state.decode(), names)
-
-    def asked(self, attempt: Attempt, now: int) -> None:
-        """The trigger was taken: look again when it is overdue. Each attempt waits twice as long as the one before.
-
-        Paragon's queue may be hours long (facts.md, 1): asking faster would only make it longer.
-        """
-        wait = min(self._overdue_us * 2 ** (attempt.number - 1), max(_DAY_US, self._overdue_us))
-        self._look_again(attempt, now + wait, state=attempt.state, reason="").commit(self._client)
-
-    def not_asked(self, attempt: Attempt, at: int, *, reason: str, blocked: bool = False) -> None:
-        """The trigger failed: ask again at that time. Somebody else's outage costs none of the run's tries."""
-        changes = self._look_again(attempt, at, state="blocked" if blocked else attempt.state, reason=reason)
-        changes.do("HINCRBY", self._shards.of(attempt.run.connection).run(attempt.run.id), "failed", 1)
-        changes.commit(self._client)
-
-    def _look_again(self, attempt: Attempt, at: int, *, state: str, reason: str) -> Changes:
-        """Only while this attempt is still the newest and the run has not ended meanwhile."""
-        keys, name = self._shards.of(attempt.run.connection), attempt.run.id
-        changes = Changes().expect(attempt.state, "HGET", keys.run(name), "state")
-        changes.expect(attempt.number, "HGET", keys.run(name), "attempt")
-        changes.do("HSET", keys.run(name), "ask_at", at, "state", state, "reason", reason)
-        return changes.do("ZADD", keys.due, at, f"trigger:{name}")
+        return self.runs.get(name)
 
     def page(
-        self, changes: Changes, keys: Keys, name: str, attempt: int, facts: Sequence[str], dead: int, now: int
+        self, changes: Changes, keys: Keys, found: Run, attempt: int, facts: Sequence[str], dead: int, at: int
     ) -> None:
         """Write a delivered page of an open run as part of the settle that ends it."""
         if facts:
-            key = keys.facts(name, attempt)
+            key = keys.facts(found.id, attempt)
             changes.hset(key, dict.fromkeys(facts, ""))
             changes.do("EXPIRE", key, FACTS_KEPT_SECONDS)
-        changes.do("HINCRBY", keys.run(name), "pages", 1)
+        changes.do("HINCRBY", keys.run(found.id), "pages", 1)
         if dead:
-            changes.do("HINCRBY", keys.run(name), "dead", dead)
-        changes.do("HSET", keys.run(name), "progress", now)
-        changes.do("SADD", keys.touched, name)
+            changes.do("HINCRBY", keys.run(found.id), "dead", dead)
+        changes.do("HSET", keys.run(found.id), "progress", at)
+        self.runs.fly(changes, keys, found, at)
+        changes.do("SADD", keys.touched, found.id)
 
     def touched(self, keys: Keys) -> list[str]:
         """Runs of this shard that had pages since they were last looked at."""
@@ -194,34 +121,63 @@ class Ledger:
         if found is None or not found.open:
             ask(self._client, "SREM", keys.touched, name)
             return []
-        key = keys.coverage(found.connection)
-        state = ask(self._client, "HMGET", key, *(f"{channel}|run" for channel in found.channels))
+        marks = (f"{channel}|{found.mark}" for channel in found.channels)
+        state = ask(self._client, "HMGET", keys.coverage(found.connection), *marks)
         waiting = [c for c, open_run in zip(found.channels, state, strict=True) if open_run == name.encode()]
-        attempts = ask_all(self._client, [("HGETALL", keys.facts(name, n)) for n in range(1, found.attempt + 1)])
-        proofs = [[fact.decode() for fact in facts] for facts in attempts]
-        done = [channel for channel in waiting if any(covered(facts, channel) for facts in proofs)]
-        for channel in done:
-            self._cover(keys, found, channel)
+        proofs = self._proofs(keys, found)
+        done, later = [], False
+        for channel in waiting:
+            proved = next(((n, p) for n, facts in proofs if (p := _proof(facts, channel, found))), None)
+            if proved is None:
+                continue
+            if found.kind in ("live", "back"):
+                self._cover(keys, found, channel, proved[1])
+            elif not self.rereads.judge(keys, found, channel, *proved):
+                later = True
+                continue
+            done.append(channel)
         if len(done) == len(waiting):
             self._close(keys, found)
-        # Last, and only if no page came meanwhile: a look that dies half-way is taken again.
-        untouched = Changes().expect(found.pages or "", "HGET", keys.run(name), "pages")
-        untouched.do("SREM", keys.touched, name).commit(self._client)
+        if not later:
+            # Last, and only if no page came meanwhile: a look that dies half-way is taken again.
+            untouched = Changes().expect(found.pages or "", "HGET", keys.run(name), "pages")
+            untouched.do("SREM", keys.touched, name).commit(self._client)
         return done
 
-    def _cover(self, keys: Keys, found: Run, channel: str) -> None:
-        key = keys.coverage(found.connection)
-        changes = Changes().expect(found.id, "HGET", key, f"{channel}|run")
-        changes.do("HSET", key, f"{channel}|head", found.latest).do("HDEL", key, f"{channel}|run").commit(self._client)
+    def _proofs(self, keys: Keys, found: Run) -> list[tuple[int, list[str]]]:
+        """The facts of each attempt, the newest first."""
+        numbers = range(found.attempt, 0, -1)
+        rows = ask_all(self._client, [("HGETALL", keys.facts(found.id, n)) for n in numbers])
+        return [(n, [fact.decode() for fact in row]) for n, row in zip(numbers, rows, strict=True)]
+
+    def _cover(self, keys: Keys, found: Run, channel: str, proved: Proof) -> None:
+        """Put the window to the channel's stretch, with what its days and threads showed."""
+        coverage = keys.coverage(found.connection)
+        changes = Changes().expect(found.id, "HGET", coverage, f"{channel}|{found.mark}")
+        names = ("head", "tail", "start", "step", "days")
+        head, tail, start, step, packed = self.channels.guarded(changes, keys, found.connection, channel, names)
+        before = stretch(head, tail, start)
+        after = extend(before, found.oldest, found.latest)
+        days, kept = unpack(packed), self.counted_since(found.epoch or 0) // DAY_US
+        if after != before:
+            days = _with(days, proved, days_within(found.oldest, found.latest, kept), found.requested_at)
+        length = int(step or FIRST_STEP_US)
+        sliced = found.latest - found.oldest >= length
+        if sliced or found.kind == "back":
+            length = next_step(length, proved.pages, of_limit(found.limit))
+        fields: dict[str, Word] = {"head": after.head, "tail": after.tail, "step": length, "days": pack(days, kept)}
+        changes.hset(coverage, {f"{channel}|{name}": value for name, value in fields.items()})
+        changes.do("HDEL", coverage, f"{channel}|{found.mark}")
+        self.rereads.remember(changes, keys, found, channel, proved.threads, kept * DAY_US)
+        if after.tail > int(start or 0) or sliced:
+            changes.do("ZADD", keys.due, "LT", now(), f"plan:{found.connection}")
+        changes.commit(self._client)
 
     def _close(self, keys: Keys, found: Run) -> None:
         """Nothing of it is wanted any more: covered, or, where everything was revoked before it was, cancelled."""
-        state = "covered" if self._anything(keys, found) else "cancelled"
-        changes = Changes().expect(found.state, "HGET", keys.run(found.id), "state")
-        changes.do("HSET", keys.run(found.id), "state", state).do("ZREM", keys.due, f"trigger:{found.id}")
-        for number in range(1, found.attempt + 1):
-            changes.do("DEL", keys.facts(found.id, number))
-        changes.commit(self._client)
+        held = [name for name in ask(self._client, "HKEYS", keys.run(found.id)) if name.startswith(b"held:")]
+        state = "held" if held else "covered" if self._anything(keys, found) else "cancelled"
+        self.runs.close(found, state, keep_facts=bool(held)).commit(self._client)
 
     def _anything(self, keys: Keys, found: Run) -> bool:
         """Whether any channel of the run has come as far as its window."""
@@ -231,33 +187,20 @@ class Ledger:
         return any(int(head or 0) >= found.latest for head in heads)
 
     def coverage(self, connection: str) -> dict[str, dict[str, Any]]:
-        """Channel → head and tail (covered from … to, microseconds), open run, allowed since."""
-        shown: dict[str, dict[str, Any]] = {}
-        for name, value in _text(
-            ask(self._client, "HGETALL", self._shards.of(connection).coverage(connection))
-        ).items():
-            channel, _, what = name.rpartition("|")
-            shown.setdefault(channel, {})[what] = value if what == "run" else int(value)
-        return shown
+        """Channel → head, tail and start (microseconds), open runs, allowed since."""
+        return self.channels.shown(connection)
 
 
-def _text(fields: Mapping[bytes, bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in fields.items()}
+def _with(days: Days, proved: Proof, whole: range, at: int) -> Days:
+    """What was known of days with what a window that was not read before showed of them; `whole` lie inside it."""
+    found = dict(days)
+    for day in whole:
+        found[day] = Day(Tally(), at)
+    for day, tally in proved.days.items():
+        known = found.get(day, Day(Tally()))
+        found[day] = Day((known.tally or Tally()).plus(tally), known.read_at)
+    return found
 
 
-def _read(name: str, fields: Mapping[str, str]) -> Run:
-    return Run(
-        id=name,
-        connection=fields["connection"],
-        team=fields["team"],
-        oldest=int(fields["oldest"]),
-        latest=int(fields["latest"]),
-        channels=json.loads(fields["channels"]),
-        state=fields["state"],
-        attempt=int(fields["attempt"]),
-        epoch=int(fields["epoch"]) if "epoch" in fields else None,
-        requested_at=int(fields["requested_at"]),
-        pages=int(fields.get("pages", 0)),
-        dead=int(fields.get("dead", 0)),
-        reason=fields.get("reason") or None,
-    )
+def _proof(facts: Sequence[str], channel: str, found: Run) -> Proof | None:
+    return proof(facts, channel, replies=found.replies, thread=found.thread_ts)

@@ -19,12 +19,23 @@ FIELDS: Final = ("me", *(f"{kind}_asked_at" for kind in KINDS))
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Slack's side of a Paragon user at `at` (microseconds); `status` is VALID, INVALID, PENDING or None: not said."""
+    """Slack's side of a Paragon user at `at` (microseconds); `status` is VALID, INVALID, PENDING or None: not said.
+
+    `credential` is the id of the credential, which changes when the user connects Slack anew.
+    """
 
     at: int
     enabled: bool
     status: str | None
     team: str | None
+    credential: str | None = None
+
+    @property
+    def blocks(self) -> str:
+        """Why nothing can be pulled: Slack is not connected, or its credential is not valid; "" where it can."""
+        if not self.enabled:
+            return "not_connected"
+        return "credential_invalid" if self.status == "INVALID" else ""
 
     def other_than(self, team: str | None) -> bool:
         """Whether the user has connected another team than the one that is fixed."""

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from api.connections import OURS
 from pipeline.errors import Unavailable
 from pipeline.paragon import client, errors, run_tokens, token
-from pipeline.store.ledger import MOST_ATTEMPTS
+from pipeline.store.runs import MOST_ATTEMPTS
 from pipeline.store.vault import Vault
 from settings import Settings, SettingsError
 

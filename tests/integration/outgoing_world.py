@@ -150,7 +150,7 @@ class World:
         self.allow(*channels)
         self.outgoing.patch(CONNECTION)
         self.dispatch()
-        [run] = self.sluice.stores.ledger.listing(CONNECTION, 1)
+        [run] = self.sluice.stores.ledger.runs.listing(CONNECTION, 1)
         return run.id
 
     def state(self, run: str) -> tuple[str, int]:

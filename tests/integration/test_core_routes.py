@@ -267,7 +267,7 @@ def test_a_covered_pull_shows_how_fresh_the_connection_is(core: Core) -> None:
     core.connected().allow("C1")
     core.sluice.client.zrem(core.sluice.keys.due, f"patch:{CONNECTION}")  # as if Paragon's metadata had it by now
     [run] = core.call("POST", f"{AT}/pulls").json()["runs"]
-    attempt = core.sluice.stores.ledger.begin(core.sluice.stores.ledger.get(run))  # type: ignore[arg-type]
+    attempt = core.sluice.stores.ledger.runs.begin(core.sluice.stores.ledger.get(run))  # type: ignore[arg-type]
     assert not isinstance(attempt, str)
     facts = {"gen": 1, "run_id": run, "attempt": attempt.number, "epoch": attempt.epoch, "thread_ts": ""}
     core.sluice.receive(page("C1", "1700000000.000100", **facts))

@@ -113,7 +113,7 @@ def test_the_page_still_proves_its_window_and_asks_for_the_thread_they_began(cor
     found = stores.ledger.get(run)
     assert found is not None
     core.sluice.client.zrem(keys.due, f"patch:{CONNECTION}")
-    attempt = stores.ledger.begin(found)
+    attempt = stores.ledger.runs.begin(found)
     assert not isinstance(attempt, str), attempt
     facts = {"run_id": run, "attempt": attempt.number, "epoch": attempt.epoch, "gen": attempt.generation}
     core.sluice.receive(history(said(FIRST, "U1", reply_count=1, thread_ts=FIRST), thread_ts="", **facts))

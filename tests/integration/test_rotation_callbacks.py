@@ -217,10 +217,10 @@ def planned(made: Deployment, paragon: Paragon) -> str:
     calls = outgoing(made, paragon, PEM)
     assert calls.patch(CONNECTION) in ("patched", "unchanged")
     until = time.monotonic() + 10
-    while not made.stores.ledger.listing(CONNECTION, 1):
+    while not made.stores.ledger.runs.listing(CONNECTION, 1):
         assert time.monotonic() < until
         calls.plan(CONNECTION)
-    return made.stores.ledger.listing(CONNECTION, 1)[0].id
+    return made.stores.ledger.runs.listing(CONNECTION, 1)[0].id
 
 
 @pytest.mark.parametrize("variable", ["RUN_TOKEN_KEYS", "VAULT_KEYS", "WEBHOOK_SECRETS", "CORE_TOKENS"])

@@ -1,11 +1,18 @@
 #!lua flags=allow-oom
 -- A new attempt of a run: reads the allowlist and draws the epoch in one piece, just before the trigger's POST.
--- KEYS 1 run  2 organisation  3 allowlist  4 connection  5 due  6 coverage
--- ARGV 1 run id  2 team  3 connection  4 lease (µs)  5 overdue (µs)  6 most attempts  7… channels
--- Answers {'closed'} | {'early', due} | {'metadata'} | {'progress', due} | {'given_up', due} | {'cancelled'}
---       | {'ask', attempt, epoch, generation, state, channels…}
+-- KEYS 1 run  2 organisation  3 allowlist  4 connection  5 due  6 coverage  7 flights  8 flights of the connection
+-- ARGV 1 run id  2 team  3 connection  4 item  5 mark  6 lease (µs)  7 overdue (µs)  8 most attempts  9 most flights
+--      10 page limit  11 credential  12… channels
+-- Answers {'closed'} | {'early', due} | {'metadata'} | {'progress', due} | {'busy', due} | {'given_up', due}
+--       | {'cancelled'} | {'ask', attempt, epoch, generation, state, channels…}
 local known = redis.call('HMGET', KEYS[1], 'state', 'ask_at', 'attempt', 'progress', 'failed')
-local item = 'trigger:' .. ARGV[1]
+local id, item, mark, overdue = ARGV[1], ARGV[4], '|' .. ARGV[5], tonumber(ARGV[7])
+local function again_at(us, ...)
+  local at = string.format('%.0f', us)
+  redis.call('HSET', KEYS[1], 'ask_at', at, ...)
+  redis.call('ZADD', KEYS[5], at, item)
+  return at
+end
 if known[1] ~= 'requested' and known[1] ~= 'blocked' and known[1] ~= 'given_up' then
   redis.call('ZREM', KEYS[5], item)
   return {'closed'}
@@ -15,43 +22,46 @@ if tonumber(known[2]) > tonumber(now) then return {'early', known[2]} end
 -- A list that changed is carried into the metadata before anything is asked for under it.
 if redis.call('ZSCORE', KEYS[5], 'patch:' .. ARGV[3]) then return {'metadata'} end
 local attempt = tonumber(known[3])
-local fresh = known[4] and tonumber(known[4]) + tonumber(ARGV[5]) or 0
-if attempt > 0 and fresh > tonumber(now) then
-  local at = string.format('%.0f', fresh)
-  redis.call('HSET', KEYS[1], 'ask_at', at)
-  redis.call('ZADD', KEYS[5], at, item)
-  return {'progress', at}
-end
+local fresh = known[4] and tonumber(known[4]) + overdue or 0
+if attempt > 0 and fresh > tonumber(now) then return {'progress', again_at(fresh)} end
 local registered = redis.call('HMGET', KEYS[4], 'generation', 'state')
 local channels = {}
-for i = 7, #ARGV do
-  if registered[2] == 'live' and redis.call('HGET', KEYS[6], ARGV[i] .. '|run') == ARGV[1]
-     and redis.call('HEXISTS', KEYS[3], ARGV[2] .. '|' .. ARGV[i] .. '|' .. ARGV[3]) == 1 then
-    channels[#channels + 1] = ARGV[i]
-  elseif redis.call('HGET', KEYS[6], ARGV[i] .. '|run') == ARGV[1] then
-    -- Revoked after it was asked for: left behind, the mark would keep the channel from ever being asked for again.
-    redis.call('HDEL', KEYS[6], ARGV[i] .. '|run')
+for i = 12, #ARGV do
+  if redis.call('HGET', KEYS[6], ARGV[i] .. mark) == id then
+    if registered[2] == 'live' and redis.call('HEXISTS', KEYS[3], ARGV[2] .. '|' .. ARGV[i] .. '|' .. ARGV[3]) == 1 then
+      channels[#channels + 1] = ARGV[i]
+    else
+      -- Revoked after it was asked for: left behind, the mark would keep the channel from ever being asked for again.
+      redis.call('HDEL', KEYS[6], ARGV[i] .. mark)
+    end
   end
 end
 if #channels == 0 then
   redis.call('HSET', KEYS[1], 'state', 'cancelled')
   redis.call('ZREM', KEYS[5], item)
+  redis.call('ZREM', KEYS[7], id)
+  redis.call('ZREM', KEYS[8], id)
   return {'cancelled'}
 end
 local state = known[1] == 'given_up' and 'given_up' or 'requested'
-if state == 'requested' and attempt - tonumber(known[5] or '0') >= tonumber(ARGV[6]) then
+if state == 'requested' and attempt - tonumber(known[5] or '0') >= tonumber(ARGV[8]) then
   -- Given up means an alarm and a question a day from now on: the window stays open, and late pages still count.
-  local at = string.format('%.0f', tonumber(now) + 86400000000)
-  redis.call('HSET', KEYS[1], 'state', 'given_up', 'ask_at', at)
-  redis.call('ZADD', KEYS[5], at, item)
-  return {'given_up', at}
+  return {'given_up', again_at(tonumber(now) + 86400000000, 'state', 'given_up')}
+end
+-- So many of a connection are out at a time: the next one waits for a place, not long, and not in step with others.
+redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now)
+redis.call('ZREMRANGEBYSCORE', KEYS[8], '-inf', now)
+if not redis.call('ZSCORE', KEYS[8], id) and redis.call('ZCARD', KEYS[8]) >= tonumber(ARGV[9]) then
+  return {'busy', again_at(tonumber(now) + 2000000 + tonumber(now) % 1000000)}
 end
 local last = tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0')
 local epoch = string.format('%.0f', math.max(tonumber(now), last + 1))
 redis.call('HSET', KEYS[2], 'epoch', epoch)
 -- If we die before the POST's answer, the run is due again after the lease.
-local again = string.format('%.0f', tonumber(now) + tonumber(ARGV[4]))
-redis.call('HSET', KEYS[1], 'attempt', attempt + 1, 'epoch', epoch, 'ask_at', again, 'state', state)
+again_at(tonumber(now) + tonumber(ARGV[6]), 'attempt', attempt + 1, 'epoch', epoch, 'state', state,
+  'limit', ARGV[10], 'epoch:' .. (attempt + 1), epoch, 'credential:' .. (attempt + 1), ARGV[11])
 redis.call('HDEL', KEYS[1], 'progress')
-redis.call('ZADD', KEYS[5], again, item)
+local out = string.format('%.0f', tonumber(now) + overdue)
+redis.call('ZADD', KEYS[7], out, id)
+redis.call('ZADD', KEYS[8], out, id)
 return {'ask', attempt + 1, epoch, registered[1], state, unpack(channels)}

@@ -4,9 +4,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rules.coverage import covered, page_facts
+from pipeline.rules.coverage import covered, page_facts, proof
+from pipeline.rules.showing import Showing, Tally, Thread, showing
 
 TS = st.integers(1, 99).map(lambda n: f"17000000{n:02d}.000100")
+SOME = Thread(1, "1700000099.000100")
 CURSORS = st.text(alphabet="ab=|.\ud800", max_size=3)
 
 
@@ -23,7 +25,7 @@ class Page:
 
     def facts(self) -> list[str]:
         asked: dict[str, Any] = {"cursor": self.cursor, "next_cursor": self.next_cursor, "has_more": self.has_more}
-        return page_facts(self.channel, self.thread_ts, **asked, parents=self.parents)
+        return page_facts(self.channel, self.thread_ts, **asked, shows=Showing({}, dict.fromkeys(self.parents, SOME)))
 
 
 def facts_of(pages: list[Page]) -> set[str]:
@@ -118,3 +120,86 @@ def test_a_thread_that_shows_parents_adds_no_lane() -> None:
     """Replies repeat their parent; only history says which threads must be read."""
     pages = [Page("C1", "", "", "", False), Page("C1", "1700000001.000100", "", "", False, ("1700000002.000100",))]
     assert covered(facts_of(pages), "C1")
+
+
+def test_a_window_whose_threads_were_not_asked_for_is_covered_by_its_history() -> None:
+    facts = facts_of([Page("C1", "", "", "", False, ("1700000001.000100",))])
+    assert proof(facts, "C1") is None
+    found = proof(facts, "C1", replies=False)
+    assert found is not None
+    assert (found.pages, found.threads, found.replies) == (1, {"1700000001.000100": SOME}, {})
+
+
+def test_a_thread_that_was_asked_for_alone_is_covered_by_its_own_pages() -> None:
+    ts = "1700000001.000100"
+    pages = [Page("C1", ts, "", "a", True, (ts,)), Page("C1", ts, "a", "", False)]
+    assert proof(facts_of(pages[:1]), "C1", thread=ts) is None
+    found = proof(facts_of(pages), "C1", thread=ts)
+    assert found is not None
+    assert (found.pages, found.threads) == (2, {ts: SOME})
+    assert proof(facts_of(pages), "C1") is None, "it is no history"
+
+
+MESSAGES = st.lists(st.integers(0, 9 * 86_400_000_000), unique=True, max_size=30).map(
+    lambda times: [{"ts": f"17{us:014d}"[:10] + "." + f"17{us:014d}"[10:16]} for us in times]
+)
+
+
+@given(MESSAGES, st.randoms(use_true_random=False), st.integers(1, 5))
+def test_what_a_window_showed_is_the_same_however_its_pages_were_cut(
+    messages: list[Any], random: Any, pages: int
+) -> None:
+    """Tallies of disjoint pages add up to the tally of all of it; a page that came twice counts once."""
+    random.shuffle(messages)
+    whole = showing(messages, thread="", since=0).days
+    facts: set[str] = set()
+    for number in range(pages):
+        cursor = f"c{number}" if number else ""
+        last = number == pages - 1
+        shows = showing(messages[number::pages], thread="", since=0)
+        more = {"cursor": cursor, "next_cursor": "" if last else f"c{number + 1}", "has_more": not last}
+        facts.update(page_facts("C1", "", **more, shows=shows))  # type: ignore[arg-type]
+    found = proof(facts, "C1")
+    assert found is not None
+    assert dict(found.days) == whole
+    assert sum(tally.messages for tally in whole.values()) == len(messages)
+
+
+@given(MESSAGES.filter(bool), st.data())
+def test_a_reading_that_lacks_a_message_or_has_another_has_another_tally(
+    messages: list[Any], data: st.DataObject
+) -> None:
+    gone = data.draw(st.sampled_from(messages))
+    rest = [one for one in messages if one != gone]
+    other = [*rest, {"ts": "1600000000.000001"}]
+    whole = showing(messages, thread="", since=0).days
+    assert whole != showing(rest, thread="", since=0).days
+    assert whole != showing(other, thread="", since=0).days
+
+
+def test_a_broadcast_reply_is_counted_in_history_and_not_in_its_thread() -> None:
+    parent, reply, loud = "1700000000.000100", "1700000001.000100", "1700000002.000100"
+    thread = [
+        {"ts": parent, "thread_ts": parent, "reply_count": 2, "latest_reply": loud},
+        {"ts": reply, "thread_ts": parent},
+        {"ts": loud, "thread_ts": parent, "subtype": "thread_broadcast"},
+    ]
+    lane, history = showing(thread, thread=parent, since=0), showing(thread, thread="", since=0)
+    assert [tally.messages for tally in lane.days.values()] == [1]
+    assert [tally.messages for tally in history.days.values()] == [2]
+    assert lane.threads == history.threads == {parent: Thread(2, loud)}
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["ts", "thread_ts", "reply_count"]), st.integers() | st.text()) | st.none()
+    )
+)
+def test_nothing_that_a_page_holds_stops_the_counting(raw: list[Any]) -> None:
+    showing(raw, thread="", since=0)
+
+
+def test_messages_that_will_not_be_read_again_are_not_counted() -> None:
+    old, new = "1700000000.000100", "1800000000.000100"
+    shown = showing([{"ts": old}, {"ts": new}], thread="", since=1_750_000_000_000_000)
+    assert list(shown.days.values()) == [Tally(1, showing([{"ts": new}], thread="", since=0).days[20833].mark)]

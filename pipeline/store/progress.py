@@ -1,0 +1,113 @@
+"""How far each channel of a connection is covered: one stretch a channel, what its last days showed, its open runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import redis
+
+from pipeline.rules.rereading import Day, Stale
+from pipeline.rules.showing import Tally
+from pipeline.rules.windows import FIRST_STEP_US, Progress, Stretch
+from pipeline.store.client import ask
+from pipeline.store.keys import Keys, Shards
+from pipeline.store.runs import MARKS
+from pipeline.store.scripts import Changes
+
+FIELDS: Final = ("head", "tail", "start", "step", "since", "days", "deep", *MARKS.values())
+Days = dict[int, Day]
+_SECOND_US: Final = 1_000_000
+
+
+class Channels:
+    """The coverage of all channels."""
+
+    def __init__(self, client: redis.Redis, shards: Shards) -> None:
+        self._client, self._shards = client, shards
+
+    def read(self, connection: str, channels: Sequence[str]) -> list["Channel"]:
+        """Where these channels stand."""
+        state = self._fields(connection)
+        return [Channel(name, state.get(name, {})) for name in channels]
+
+    def shown(self, connection: str) -> dict[str, dict[str, Any]]:
+        """Channel → head, tail, start (microseconds), open runs, allowed since."""
+        shown: dict[str, dict[str, Any]] = {}
+        for channel, fields in self._fields(connection).items():
+            numbers = {what: int(fields[what]) for what in ("head", "tail", "start", "since") if what in fields}
+            names = {what: fields[what] for what in MARKS.values() if what in fields}
+            shown[channel] = numbers | names
+        return shown
+
+    def guarded(self, changes: Changes, keys: Keys, connection: str, channel: str, fields: Sequence[str]) -> list[str]:
+        """Values of these fields, "" for one that is not there; the change holds only while they are the same."""
+        key = keys.coverage(connection)
+        found = ask(self._client, "HMGET", key, *(f"{channel}|{name}" for name in fields))
+        said = [value.decode() if value is not None else "" for value in found]
+        for name, value in zip(fields, said, strict=True):
+            changes.expect(value, "HGET", key, f"{channel}|{name}")
+        return said
+
+    def _fields(self, connection: str) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for name, value in ask(self._client, "HGETALL", self._shards.of(connection).coverage(connection)).items():
+            channel, _, what = name.decode().rpartition("|")
+            found.setdefault(channel, {})[what] = value.decode()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """The fields of one channel, and what the planners make of them."""
+
+    name: str
+    fields: Mapping[str, str]
+
+    @property
+    def covered(self) -> Stretch | None:
+        """What is proved of it. A head alone was written before there were tails: all before it is read."""
+        return stretch(*(self.fields.get(name, "") for name in ("head", "tail", "start")))
+
+    @property
+    def progress(self) -> Progress:
+        """For live windows and backfill."""
+        start, step = int(self.fields.get("start", 0)), int(self.fields.get("step", FIRST_STEP_US))
+        return Progress(self.name, self.covered, start, step, live="run" in self.fields, back="back" in self.fields)
+
+    @property
+    def stale(self) -> Stale:
+        """For re-reading."""
+        return Stale(self.name, self.covered, unpack(self.fields.get("days")), "re" in self.fields)
+
+    @property
+    def deep(self) -> Stretch | None:
+        """What somebody wants read again whole, with every thread."""
+        low, _, high = self.fields.get("deep", "").partition(":")
+        return Stretch(int(low), int(high)) if high else None
+
+
+def stretch(head: str, tail: str, start: str) -> Stretch | None:
+    """The covered stretch out of its fields."""
+    return Stretch(int(tail or start or 0), int(head)) if head else None
+
+
+def pack(days: Mapping[int, Day], oldest: int) -> str:
+    """What is known of days as one field; what lies before day `oldest` is forgotten."""
+    return ";".join(
+        f"{number}:{_tally(day.tally)}:{day.read_at // _SECOND_US}"
+        for number, day in sorted(days.items())
+        if number >= oldest
+    )
+
+
+def unpack(value: str | None) -> Days:
+    """The days of such a field."""
+    parts = (part.split(":") for part in (value or "").split(";") if part)
+    return {
+        int(number): Day(Tally(int(count), int(mark, 16)) if count else None, int(read_at) * _SECOND_US)
+        for number, count, mark, read_at in parts
+    }
+
+
+def _tally(tally: Tally | None) -> str:
+    return ":" if tally is None else f"{tally.messages}:{tally.mark:x}"

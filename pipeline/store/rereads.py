@@ -1,0 +1,291 @@
+"""Re-reading: days and threads that are read again, and the fences that end what they do not show any more."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+import redis
+
+from pipeline.models import Retraction
+from pipeline.rules.coverage import Proof, proof
+from pipeline.rules.regimes import Regime, of_limit
+from pipeline.rules.rereading import Day, cycle, ended, moved, plan_again, verdict
+from pipeline.rules.showing import Tally, Thread
+from pipeline.rules.versions import epoch_digits, ts_us, version
+from pipeline.rules.windows import DAY_US, FIRST_STEP_US, SETTLING_US, next_step
+from pipeline.store import audit, counters, effects
+from pipeline.store.client import ask, clock
+from pipeline.store.keys import Keys, Shards
+from pipeline.store.looks import Look, Looks
+from pipeline.store.progress import Channel, Channels, pack, unpack
+from pipeline.store.runs import Run, Runs, Wanted
+from pipeline.store.scripts import Changes, now
+from pipeline.store.vault import Vault
+
+_log = logging.getLogger(__name__)
+_MOVED_AT_ONCE: Final = 50
+
+
+class Rereads:
+    """What is read again, and what follows from it."""
+
+    def __init__(
+        self, client: redis.Redis, shards: Shards, vault: Vault, runs: Runs, channels: Channels, days: int
+    ) -> None:
+        self._client, self._shards, self._vault = client, shards, vault
+        self._runs, self._channels, self._days = runs, channels, days
+        self.looks = Looks(client, shards)
+
+    def wanted(self, connection: str, standing: Sequence[Channel], at: int, regime: Regime) -> list[Wanted]:
+        """What somebody asked to read again, then threads that moved, then days that are due for it."""
+        asked = [self._deep(one) for one in standing if one.deep is not None and "re" not in one.fields]
+        threads = self._threads(connection, standing, at)
+        since = cycle(at, spread(connection))
+        stale = [one.stale for one in standing if one.deep is None]
+        days = [Wanted("reread", *window, replies=False) for window in plan_again(stale, at, self._days, since, regime)]
+        return asked + threads + days
+
+    def _deep(self, one: Channel) -> Wanted:
+        low, high = one.deep or (0, 0)
+        step = int(one.fields.get("step", FIRST_STEP_US))
+        return Wanted("reread", max(low, high - step), high, [one.name])
+
+    def _threads(self, connection: str, standing: Sequence[Channel], at: int) -> list[Wanted]:
+        """The longest waiting threads, one a channel at a time."""
+        names, free = {one.name for one in standing}, {one.name for one in standing if "th" not in one.fields}
+        wanted, key = [], self._shards.of(connection).moved(connection)
+        for member in ask(self._client, "ZRANGE", key, 0, _MOVED_AT_ONCE - 1):
+            channel, _, thread = member.decode().partition("|")
+            if channel not in names:
+                ask(self._client, "ZREM", key, member)  # revoked since
+            elif channel in free:
+                free.discard(channel)
+                wanted.append(Wanted("thread", 0, at - SETTLING_US, [channel], thread_ts=thread))
+        return wanted
+
+    def again(self, connection: str, channels: Iterable[str], since: int, *, by: str) -> list[str]:
+        """Have what is covered of these channels from `since` on (microseconds) read again whole, with every thread.
+
+        The channels that it concerns; each goes on from where an earlier wish of that kind left it.
+        """
+        keys, done = self._shards.of(connection), []
+        for one in self._channels.read(connection, list(channels)):
+            if one.covered is None or one.covered.head <= max(since, one.covered.tail):
+                continue
+            coverage, (tail, head) = keys.coverage(connection), one.covered
+            changes = Changes().expect(1, "HEXISTS", coverage, f"{one.name}|since")
+            changes.do("HSET", coverage, f"{one.name}|deep", f"{max(since, tail)}:{head}")
+            changes.do("ZADD", keys.due, now(), f"plan:{connection}")
+            audit.note(changes, keys, "pull.again", connection, by, clock(self._client), channel=one.name, since=since)
+            if changes.commit(self._client) == 0:
+                done.append(one.name)
+        return done
+
+    def remember(
+        self, changes: Changes, keys: Keys, found: Run, channel: str, threads: Mapping[str, Thread], since: int
+    ) -> None:
+        """Keep how far threads that began after `since` have come, having been read."""
+        fields = {ts: f"{thread.replies}|{thread.latest}" for ts, thread in threads.items() if ts_us(ts) >= since}
+        if fields:
+            changes.hset(keys.threads(found.connection, channel), fields)
+
+    def judge(self, keys: Keys, found: Run, channel: str, number: int, proved: Proof) -> bool:
+        """What a complete reading means for a channel: written with its fences. False: it cannot be told yet.
+
+        A reading under two credentials may have seen two different people's Slack; which it was is only known once
+        Paragon was asked after the last page.
+        """
+        look = self.looks.get(found.connection)
+        if look is None or look.at <= (found.progress_at or 0):
+            changes = Changes().do("ZADD", keys.due, "LT", now(), f"look:{found.connection}")
+            changes.commit(self._client)
+            return False
+        reading = self._reading(keys, found, channel, number, proved, look)
+        coverage = keys.coverage(found.connection)
+        reading.changes.expect(found.id, "HGET", coverage, f"{channel}|{found.mark}")
+        reading.changes.do("HDEL", coverage, f"{channel}|{found.mark}")
+        if not reading.sound:
+            counters.add(reading.changes, keys, {"reread.unsound": 1})
+        self._supersede(reading)
+        self._send(reading, self._thread(reading) if found.kind == "thread" else self._window(reading))
+        reading.changes.do("ZADD", keys.due, "LT", now(), f"plan:{found.connection}")
+        reading.changes.commit(self._client)
+        return True
+
+    def _reading(self, keys: Keys, found: Run, channel: str, number: int, proved: Proof, look: Look) -> "_Reading":
+        attempt = ask(self._client, "HMGET", keys.run(found.id), f"epoch:{number}", f"credential:{number}")
+        epoch, credential = (value.decode() if value else "" for value in attempt)
+        sound = not proved.flaws and credential == (look.credential or "") and look.status != "INVALID"
+        return _Reading(keys, found, channel, number, int(epoch or 0), proved, sound, Changes())
+
+    def release(self, name: str, *, by: str) -> bool:
+        """Sweep after all what a reading left for an operator. False where nothing waits."""
+        found = self._runs.get(name)
+        if found is None or found.state != "held":
+            return False
+        keys = self._shards.of(found.connection)
+        for field, number in ask(self._client, "HGETALL", keys.run(name)).items():
+            what, _, channel = field.decode().partition(":")
+            if what == "held":
+                self._release(keys, found, channel, int(number), by)
+        self._runs.close(found, "covered").do("SREM", keys.held, name).commit(self._client)
+        return True
+
+    def _release(self, keys: Keys, found: Run, channel: str, number: int, by: str) -> None:
+        facts = [fact.decode() for fact in ask(self._client, "HKEYS", keys.facts(found.id, number))]
+        proved = proof(facts, channel, replies=found.replies, thread=found.thread_ts)
+        epoch = ask(self._client, "HGET", keys.run(found.id), f"epoch:{number}")
+        if proved is None or epoch is None:
+            return
+        reading = _Reading(keys, found, channel, number, int(epoch), proved, True, Changes())
+        # Only while the channel is allowed: what was revoked meanwhile has its fence.
+        reading.changes.expect(1, "HEXISTS", keys.coverage(found.connection), f"{channel}|since")
+        judged = self._thread if found.kind == "thread" else self._window
+        self._send(reading, judged(reading, released=True))
+        audit.note(reading.changes, keys, "reread.released", found.connection, by, clock(self._client), run=found.id)
+        reading.changes.commit(self._client)
+
+    def _window(self, reading: "_Reading", *, released: bool = False) -> list[Retraction]:
+        """A day, or a longer window that somebody asked for; what it does not show is gone unless it is too much."""
+        found, channel, changes = reading.run, reading.channel, reading.changes
+        coverage = reading.keys.coverage(found.connection)
+        names = ("days", "deep", "step")
+        packed, deep, step = self._channels.guarded(changes, reading.keys, found.connection, channel, names)
+        if found.replies and not released:
+            self._further(reading, deep, int(step or FIRST_STEP_US))
+        days, shown = unpack(packed), reading.proved.days
+        whole = range((found.oldest + 1) // DAY_US, (found.latest + 1) // DAY_US)
+        said = {verdict(days[day].tally if day in days else None, shown.get(day, Tally())) for day in whole}
+        held = reading.sound and "brake" in said and not (found.replies or released)
+        counts = reading.sound and not held
+        for day in whole:
+            known = days[day].tally if day in days else None
+            days[day] = Day(shown.get(day, Tally()) if counts else known, found.requested_at)
+        changes.do("HSET", coverage, f"{channel}|days", pack(days, reading.epoch // DAY_US - self._days - 1))
+        if held:
+            self._hold(reading)
+        if not counts:
+            return []
+        gone = found.replies or not said <= {"same", "first"}
+        return ([reading.fence()] if gone else []) + self._lanes(reading)
+
+    def _further(self, reading: "_Reading", deep: str, step: int) -> None:
+        """The next piece of a longer reading lies before this one."""
+        found, coverage = reading.run, reading.keys.coverage(reading.run.connection)
+        low = int(deep.partition(":")[0] or found.oldest)
+        if low < found.oldest:
+            step = next_step(step, reading.proved.pages, of_limit(found.limit))
+            reading.changes.do("HSET", coverage, f"{reading.channel}|deep", f"{low}:{found.oldest}")
+            reading.changes.do("HSET", coverage, f"{reading.channel}|step", step)
+        else:
+            reading.changes.do("HDEL", coverage, f"{reading.channel}|deep")
+
+    def _lanes(self, reading: "_Reading") -> list[Retraction]:
+        """Threads of the window: those that moved are to be read, those that are no more end."""
+        found, changes, seen = reading.run, reading.changes, reading.proved.threads
+        threads = reading.keys.threads(found.connection, reading.channel)
+        known = {ts: thread for ts, thread in self._known(threads).items() if found.oldest < ts_us(ts) <= found.latest}
+        gone = ended(known, seen)
+        for ts in gone:
+            changes.do("HDEL", threads, ts)
+            changes.do("ZREM", reading.keys.moved(found.connection), f"{reading.channel}|{ts}")
+        if found.replies:
+            self.remember(changes, reading.keys, found, reading.channel, seen, reading.epoch - self._days * DAY_US)
+            return [reading.fence(ts) for ts in (*gone, *seen)]
+        for ts in moved(known, seen):
+            changes.do("ZADD", reading.keys.moved(found.connection), "NX", reading.epoch, f"{reading.channel}|{ts}")
+        return [reading.fence(ts) for ts in gone]
+
+    def _thread(self, reading: "_Reading", *, released: bool = False) -> list[Retraction]:
+        """One thread that moved. One that cannot be judged waits for the next night."""
+        found, changes, ts = reading.run, reading.changes, reading.run.thread_ts
+        changes.do("ZREM", reading.keys.moved(found.connection), f"{reading.channel}|{ts}")
+        now_ = reading.proved.threads.get(ts)
+        if not reading.sound or now_ is None:
+            return []
+        before = self._known(reading.keys.threads(found.connection, reading.channel)).get(ts)
+        said = verdict(Tally(before.replies) if before else None, Tally(now_.replies))
+        if said == "brake" and not released:
+            self._hold(reading)
+            return []
+        self.remember(changes, reading.keys, found, reading.channel, {ts: now_}, 0)
+        return [reading.fence(ts)]
+
+    def _known(self, threads: str) -> dict[str, Thread]:
+        rows = ask(self._client, "HGETALL", threads)
+        parts = {ts.decode(): value.decode().partition("|") for ts, value in rows.items()}
+        return {ts: Thread(int(replies), latest) for ts, (replies, _, latest) in parts.items()}
+
+    def _hold(self, reading: "_Reading") -> None:
+        """So much would go that an operator must look first: `release` does it after all."""
+        found = reading.run
+        reading.changes.do("HSET", reading.keys.run(found.id), f"held:{reading.channel}", reading.number)
+        reading.changes.do("SADD", reading.keys.held, found.id)
+        counters.add(reading.changes, reading.keys, {"reread.held": 1})
+        facts = {"run": found.id, "connection": found.connection, "channel": reading.channel}
+        _log.error("reread.held", extra=facts)
+
+    def _supersede(self, reading: "_Reading") -> None:
+        """What an earlier reading of the same window left for an operator is answered by this one."""
+        for name in ask(self._client, "SMEMBERS", reading.keys.held):
+            other = self._runs.get(name.decode())
+            if other is None or other.window != reading.run.window:
+                continue
+            key, field = reading.keys.run(other.id), f"held:{reading.channel}"
+            waiting = {one.decode() for one in ask(self._client, "HKEYS", key) if one.startswith(b"held:")}
+            reading.changes.do("HDEL", key, field)
+            if waiting == {field}:
+                reading.changes.do("SREM", reading.keys.held, other.id).do("HSET", key, "state", "covered")
+
+    def _send(self, reading: "_Reading", fences: list[Retraction]) -> None:
+        """The fences go with the change: the mesh ends what was not seen, present or still on its way."""
+        found = reading.run
+        if not fences:
+            return
+        generation = ask(self._client, "HGET", reading.keys.connection(found.connection), "generation")
+        effects.append(
+            reading.changes,
+            reading.keys,
+            self._vault,
+            connection=found.connection,
+            generation=int(generation or 0),
+            epoch=reading.epoch,
+            records=fences,
+        )
+        counters.add(reading.changes, reading.keys, {"reread.fences": len(fences)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One channel of one attempt, complete, and the change that its judgement becomes."""
+
+    keys: Keys
+    run: Run
+    channel: str
+    number: int
+    epoch: int
+    proved: Proof
+    sound: bool
+    changes: Changes
+
+    def fence(self, thread: str = "") -> Retraction:
+        """What ends whatever this reading did not show: of the window's history, or of one thread."""
+        run, lane = self.run, f"thread:{thread}" if thread else "history"
+        scope = f"message:{run.team}:{self.channel}:{lane}"
+        return Retraction(
+            id=scope if thread else f"{scope}:{run.oldest}:{run.latest}",
+            version=version(self.epoch),
+            target="message",
+            match={"team": run.team, "channel": self.channel, "lane": lane},
+            after=None if thread else run.oldest,
+            until=run.latest if run.kind == "thread" or not thread else None,
+            below=epoch_digits(self.epoch),
+            reason="reread",
+        )
+
+
+def spread(connection: str) -> float:
+    """A connection's place in the night, 0 to 1: the same on every machine."""
+    return int.from_bytes(blake2b(connection.encode(), digest_size=4).digest()) / 2**32
