@@ -64,6 +64,8 @@ class Outgoing:
                 match kind:
                     case "plan":
                         self.plan(name)
+                    case "status":
+                        self.tell(name)
                     case "trigger" | "backfill":
                         windows.append((kind, keys, name))
                         continue
@@ -112,6 +114,15 @@ class Outgoing:
             next_at = now + int(period * random.uniform(1.0 - _JITTER, 1.0))
             stores.schedule.finish(keys, "plan", connection, seen, next_at=next_at)
         return len(made)
+
+    def tell(self, connection: str) -> int:
+        """Tell the mesh how far the connection's pulls have come; the number of channels."""
+        keys, schedule = self._stores.shards.of(connection), self._stores.schedule
+        seen = schedule.when(keys, "status", connection)
+        count = self._stores.sync_statuses.tell(connection)
+        if seen is not None:
+            schedule.finish(keys, "status", connection, seen)
+        return count
 
     def trigger(self, run_id: str) -> str:
         """Ask Paragon for a run's window; the word that tells what happened. The metadata goes first."""

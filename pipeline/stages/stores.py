@@ -16,6 +16,7 @@ from pipeline.store.pauses import Pauses
 from pipeline.store.people import People
 from pipeline.store.rates import Rates
 from pipeline.store.schedule import Schedule
+from pipeline.store.sync_status import SyncStatuses
 from pipeline.store.vault import Vault
 
 
@@ -34,6 +35,7 @@ class Stores:
     people: People
     ledger: Ledger
     rates: Rates
+    sync_statuses: SyncStatuses
     schedule: Schedule
     mesh: Delivery
     find_team: Callable[[str], str]
@@ -52,6 +54,7 @@ def make_stores(
     reread_days: int = 7,
 ) -> Stores:
     """All stores over one client."""
+    ledger = Ledger(client, shards, vault, overdue_us=overdue_us, reread_days=reread_days)
     return Stores(
         client=client,
         shards=shards,
@@ -62,7 +65,8 @@ def make_stores(
         directory_runs=DirectoryRuns(client, shards),
         pauses=Pauses(client, shards),
         people=People(client, shards, vault),
-        ledger=Ledger(client, shards, vault, overdue_us=overdue_us, reread_days=reread_days),
+        ledger=ledger,
+        sync_statuses=SyncStatuses(client, shards, vault, ledger.runs, ledger.channels),
         rates=Rates(client, shards),
         schedule=Schedule(client, shards),
         mesh=mesh,

@@ -11,7 +11,7 @@ from pipeline.errors import Rejected
 from pipeline.models import AllowedSlackChannel, Internal, Retraction
 from pipeline.rules.allowlist import Allowance, Allowed, Difference, Entry, difference, union
 from pipeline.rules.versions import epoch_digits, version
-from pipeline.store import audit, effects
+from pipeline.store import audit, effects, sync_status
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.directory import Directory
@@ -144,6 +144,7 @@ class Allowlists:
                     *(word for name in ("head", "tail", "start") for word in (f"{channel}|{name}", start)),
                 )
             changes.do("HSET", coverage, f"{channel}|since", epoch)
+        sync_status.wanted(changes, keys, known.connection)
         changes.do("HINCRBY", key, "metadata_wanted", 1)
         # Removals go to Paragon at once; additions wait a moment for the next click.
         changes.do("ZADD", keys.due, now(0 if diff.removed else DEBOUNCE_US), f"patch:{known.connection}")

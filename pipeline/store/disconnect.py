@@ -7,7 +7,7 @@ from pipeline.errors import Rejected
 from pipeline.models import Internal, Retraction, User
 from pipeline.rules.allowlist import difference
 from pipeline.rules.versions import epoch_digits, version
-from pipeline.store import audit, effects
+from pipeline.store import audit, effects, sync_status
 from pipeline.store.allowlists import Allowlists, retractions
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
@@ -67,6 +67,7 @@ class Disconnect:
             changes.do("HDEL", keys.allow(org), f"{known.team}|{channel}|{connection}")
             changes.do("DEL", keys.threads(connection, channel))
         changes.do("DEL", keys.coverage(connection)).do("DEL", keys.moved(connection))
+        sync_status.wanted(changes, keys, connection)
         changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}", f"look:{connection}")
         # Un-park: what waits is to be settled as purged now, whatever kept it back.
         changes.do("ZADD", keys.ready, "XX", now(), connection).do("HDEL", keys.parked, connection)

@@ -17,6 +17,7 @@ script touches one hash slot.
     {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |since, |days, |deep; open runs: |run, |back, |re, |th
     {sN}:threads:<connection>|<channel>   ts → how far a thread came
     {sN}:moved:<connection>      <channel>|<ts> of threads to read again
+    {sN}:told:<connection>       <team>|<channel> → what the mesh was last told of its pulls
     {sN}:held                    runs whose sweep waits for an operator
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:flights, {sN}:flights:<connection>   runs that are out → until when they may be
@@ -188,6 +189,10 @@ class Keys:
     def moved(self, connection: str) -> str:
         """Threads that have to be read again, by when that was found."""
         return self._key(f"moved:{connection}")
+
+    def told(self, connection: str) -> str:
+        """What the mesh was told of the connection's pulls."""
+        return self._key(f"told:{connection}")
 
     @property
     def flights(self) -> str:

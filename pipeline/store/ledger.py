@@ -10,6 +10,7 @@ from pipeline.rules.regimes import STANDARD, Regime, of_limit
 from pipeline.rules.rereading import Day, days_within
 from pipeline.rules.showing import Tally
 from pipeline.rules.windows import DAY_US, FIRST_STEP_US, extend, half, next_step, plan_back, plan_live
+from pipeline.store import sync_status
 from pipeline.store.client import ask, ask_all
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.progress import Channel, Channels, Days, pack, stretch, unpack
@@ -166,11 +167,13 @@ class Ledger:
         if sliced or found.kind == "back":
             length = next_step(length, proved.pages, of_limit(found.limit))
         fields: dict[str, Word] = {"head": after.head, "tail": after.tail, "step": length, "days": pack(days, kept)}
+        fields["last"] = found.id
         changes.hset(coverage, {f"{channel}|{name}": value for name, value in fields.items()})
         changes.do("HDEL", coverage, f"{channel}|{found.mark}")
         self.rereads.remember(changes, keys, found, channel, proved.threads, kept * DAY_US)
         if after.tail > int(start or 0) or sliced:
             changes.do("ZADD", keys.due, "LT", now(), f"plan:{found.connection}")
+        sync_status.wanted(changes, keys, found.connection)
         changes.commit(self._client)
 
     def _close(self, keys: Keys, found: Run) -> None:

@@ -14,7 +14,7 @@ from pipeline.store.keys import Keys, Shards
 from pipeline.store.runs import MARKS
 from pipeline.store.scripts import Changes
 
-FIELDS: Final = ("head", "tail", "start", "step", "since", "days", "deep", *MARKS.values())
+FIELDS: Final = ("head", "tail", "start", "step", "since", "days", "deep", "last", *MARKS.values())
 Days = dict[int, Day]
 _SECOND_US: Final = 1_000_000
 
@@ -29,6 +29,10 @@ class Channels:
         """Where these channels stand."""
         state = self._fields(connection)
         return [Channel(name, state.get(name, {})) for name in channels]
+
+    def all(self, connection: str) -> list["Channel"]:
+        """Where all of its channels stand."""
+        return [Channel(name, fields) for name, fields in sorted(self._fields(connection).items())]
 
     def shown(self, connection: str) -> dict[str, dict[str, Any]]:
         """Channel → head, tail, start (microseconds), open runs, allowed since."""
