@@ -76,7 +76,7 @@ class Settings(BaseSettings):
 
     shards: int = Field(16, ge=1, le=256)
     pull_minutes: float = Field(15, gt=0)
-    reread_days: int = Field(7, ge=0)
+    reread_days: int = Field(7, ge=0, le=31)
     body_limit_bytes: int = Field(8_388_608, ge=1024)
     backlog_limit: int = Field(200_000, ge=1)
     overdue_seconds: float = Field(600, gt=0)

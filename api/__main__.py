@@ -42,6 +42,8 @@ def build(settings: Settings) -> FastAPI:
         user_tokens=_user_tokens(settings),
         core_tokens=settings.core_tokens,
         overdue_us=int(settings.overdue_seconds * 1e6),
+        pull_us=int(settings.pull_minutes * 60e6),
+        reread_days=settings.reread_days,
         ring=bell,
         rings=bell.counts,
         now_us=lambda: time.time_ns() // 1000,

@@ -16,6 +16,8 @@ from pipeline.store.ledger import Ledger
 from pipeline.store.looks import Looks
 from pipeline.store.pauses import Pauses
 from pipeline.store.people import People
+from pipeline.store.pull_plans import PullPlans
+from pipeline.store.rates import Rates
 from pipeline.store.schedule import Schedule
 from pipeline.store.vault import Vault
 
@@ -33,6 +35,8 @@ class Services:
     allowlists: Allowlists
     directory: Directory
     ledger: Ledger
+    rates: Rates
+    pull_plans: PullPlans
     looks: Looks
     pauses: Pauses
     people: People
@@ -58,19 +62,24 @@ def make_services(
     user_tokens: UserTokens,
     core_tokens: Mapping[str, Sequence[str]],
     overdue_us: int,
+    pull_us: int = 900_000_000,
+    reread_days: int = 7,
     ring: Callable[[int], None],
     rings: Mapping[str, int],
     now_us: Callable[[], int],
     delivery: Literal["live", "shadow"] = "live",
 ) -> Services:
     """All services over one client."""
+    ledger, rates = Ledger(client, shards, vault, overdue_us=overdue_us, reread_days=reread_days), Rates(client, shards)
     return Services(
         client=client,
         shards=shards,
         connections=Connections(client, shards, vault),
         allowlists=Allowlists(client, shards, vault),
         directory=Directory(client, shards, vault),
-        ledger=Ledger(client, shards, vault, overdue_us=overdue_us),
+        ledger=ledger,
+        rates=rates,
+        pull_plans=PullPlans(client, shards, rates, ledger.channels, default_us=pull_us, reread_days=reread_days),
         looks=Looks(client, shards),
         pauses=Pauses(client, shards),
         people=People(client, shards, vault),

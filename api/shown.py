@@ -158,53 +158,6 @@ class AllowlistChanged(BaseModel):
     receipt: Annotated[ReceiptId | None, Field(description="Null where nothing has to change in the mesh.")]
 
 
-class Requested(BaseModel):
-    """The new runs of a pull."""
-
-    runs: Annotated[list[str], Field(examples=[["0a5e5e5e5e5e5e5e5e5e5e5e5e"]])]
-
-
-class RunShown(BaseModel):
-    """One requested window, `(oldest, latest]`."""
-
-    id: str
-    connection: str
-    team: str
-    oldest: Microseconds
-    latest: Microseconds
-    channels: list[ChannelId]
-    state: Annotated[
-        str, Field(description="`requested`, `receiving`, `covered`, `blocked`, `given_up` or `cancelled`.")
-    ]
-    attempt: int
-    epoch: Microseconds | None
-    requested_at: Microseconds
-    pages: int
-    dead: int
-    reason: Annotated[str | None, Field(description="Why the last trigger failed.", examples=["slack_refused"])]
-
-
-class RunsShown(BaseModel):
-    """The newest runs."""
-
-    runs: list[RunShown]
-
-
-class CoverageShown(BaseModel):
-    """How far one channel is covered."""
-
-    head: Annotated[Microseconds | None, Field(description="Covered up to here.")] = None
-    tail: Annotated[Microseconds | None, Field(description="From here on; null: from the channel's beginning.")] = None
-    run: Annotated[str | None, Field(description="The open run.")] = None
-    since: Annotated[Microseconds | None, Field(description="The epoch of its last allow.")] = None
-
-
-class ChannelsCovered(BaseModel):
-    """Channel → coverage."""
-
-    channels: dict[str, CoverageShown]
-
-
 class ReceiptShown(BaseModel):
     """What became of a callback or an effect."""
 

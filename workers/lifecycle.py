@@ -51,13 +51,13 @@ def start(settings: Settings) -> Process:
         find_team=lambda connection: find_team(paragon, connection),
         now_us=now_us,
         overdue_us=int(settings.overdue_seconds * 1e6),
+        pull_us=int(settings.pull_minutes * 60e6),
         reread_days=settings.reread_days,
     )
     webhooks = settings.public_url.rstrip("/") + WEBHOOKS_PATH
     pulls = Pulls(
         settings.paragon_workflow_messages,
         f"{webhooks}/messages",
-        int(settings.pull_minutes * 60e6),
     )
     ids = {"channels": settings.paragon_workflow_channels, "users": settings.paragon_workflow_users}
     directories = Directories({kind: workflow for kind, workflow in ids.items() if workflow}, webhooks)

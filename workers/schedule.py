@@ -14,7 +14,7 @@ from pipeline.connection import split_connection
 from pipeline.errors import Refused, Rejected, Unavailable
 from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.run_tokens import RunTokens
-from pipeline.rules.regimes import Regime, shortest_period
+from pipeline.rules.regimes import Regime
 from pipeline.rules.windows import on_the_wire
 from pipeline.stages.stores import Stores
 from pipeline.store import counters
@@ -36,11 +36,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pulls:
-    """How pulls are asked for: the workflow, where its callbacks go, how often (microseconds), how many at a time."""
+    """How pulls are asked for: the workflow, where its callbacks go, how many at a time."""
 
     workflow: str
     callback_url: str
-    period_us: int
     at_once: int = 200
 
 
@@ -104,14 +103,12 @@ class Outgoing:
                 stores.schedule.finish(keys, "plan", connection, seen)
             return 0
         made: list[str] = []
-        period = self._pulls.period_us
+        channels = stores.allowlists.own(connection, known.team)
         if known.directory_complete and not stores.pauses.of(connection):
-            channels = stores.allowlists.own(connection, known.team)
             regime = self._rates.regime(split_connection(connection)[1], known.team)
             made = stores.ledger.plan(connection, known.team, channels, now, regime)
-            period = max(period, shortest_period(len(channels), regime))
         if seen is not None:
-            next_at = now + int(period * random.uniform(1.0 - _JITTER, 1.0))
+            next_at = now + int(stores.pull_plans.outlook(known, channels).period * random.uniform(1.0 - _JITTER, 1.0))
             stores.schedule.finish(keys, "plan", connection, seen, next_at=next_at)
         return len(made)
 

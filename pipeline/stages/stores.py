@@ -14,6 +14,7 @@ from pipeline.store.keys import Shards
 from pipeline.store.ledger import Ledger
 from pipeline.store.pauses import Pauses
 from pipeline.store.people import People
+from pipeline.store.pull_plans import PullPlans
 from pipeline.store.rates import Rates
 from pipeline.store.schedule import Schedule
 from pipeline.store.sync_status import SyncStatuses
@@ -35,6 +36,7 @@ class Stores:
     people: People
     ledger: Ledger
     rates: Rates
+    pull_plans: PullPlans
     sync_statuses: SyncStatuses
     schedule: Schedule
     mesh: Delivery
@@ -51,9 +53,11 @@ def make_stores(
     find_team: Callable[[str], str],
     now_us: Callable[[], int],
     overdue_us: int,
+    pull_us: int = 900_000_000,
     reread_days: int = 7,
 ) -> Stores:
     """All stores over one client."""
+    rates = Rates(client, shards)
     ledger = Ledger(client, shards, vault, overdue_us=overdue_us, reread_days=reread_days)
     return Stores(
         client=client,
@@ -67,7 +71,8 @@ def make_stores(
         people=People(client, shards, vault),
         ledger=ledger,
         sync_statuses=SyncStatuses(client, shards, vault, ledger.runs, ledger.channels),
-        rates=Rates(client, shards),
+        rates=rates,
+        pull_plans=PullPlans(client, shards, rates, ledger.channels, default_us=pull_us, reread_days=reread_days),
         schedule=Schedule(client, shards),
         mesh=mesh,
         find_team=find_team,

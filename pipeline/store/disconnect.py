@@ -16,7 +16,7 @@ from pipeline.store.looks import FIELDS as LOOKS
 from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
-_FORGOTTEN = ("team", "meta", "channels_complete_at", "users_complete_at", "metadata_at", *LOOKS)
+_FORGOTTEN = ("team", "meta", "channels_complete_at", "users_complete_at", "metadata_at", "pull_us", *LOOKS)
 
 
 class Disconnect:

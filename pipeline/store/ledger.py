@@ -166,6 +166,7 @@ class Ledger:
         sliced = found.latest - found.oldest >= length
         if sliced or found.kind == "back":
             length = next_step(length, proved.pages, of_limit(found.limit))
+            changes.do("HSET", coverage, f"{channel}|cost", f"{proved.pages}:{found.latest - found.oldest}")
         fields: dict[str, Word] = {"head": after.head, "tail": after.tail, "step": length, "days": pack(days, kept)}
         fields["last"] = found.id
         changes.hset(coverage, {f"{channel}|{name}": value for name, value in fields.items()})

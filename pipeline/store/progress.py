@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import redis
 
+from pipeline.rules.outlook import Cost
 from pipeline.rules.rereading import Day, Stale
 from pipeline.rules.showing import Tally
 from pipeline.rules.windows import FIRST_STEP_US, Progress, Stretch
@@ -14,7 +15,7 @@ from pipeline.store.keys import Keys, Shards
 from pipeline.store.runs import MARKS
 from pipeline.store.scripts import Changes
 
-FIELDS: Final = ("head", "tail", "start", "step", "since", "days", "deep", "last", *MARKS.values())
+FIELDS: Final = ("head", "tail", "start", "step", "since", "days", "deep", "last", "cost", *MARKS.values())
 Days = dict[int, Day]
 _SECOND_US: Final = 1_000_000
 
@@ -77,6 +78,12 @@ class Channel:
         """For live windows and backfill."""
         start, step = int(self.fields.get("start", 0)), int(self.fields.get("step", FIRST_STEP_US))
         return Progress(self.name, self.covered, start, step, live="run" in self.fields, back="back" in self.fields)
+
+    @property
+    def cost(self) -> Cost | None:
+        """What its last slice took."""
+        requests, _, length = self.fields.get("cost", "").partition(":")
+        return Cost(int(requests), int(length)) if length else None
 
     @property
     def stale(self) -> Stale:

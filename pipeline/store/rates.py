@@ -13,16 +13,22 @@ from pipeline.store.scripts import Changes
 class Rates:
     """The regime of each organisation and team."""
 
-    def __init__(self, client: redis.Redis, shards: Shards, default: Regime | None = None) -> None:
-        self._client, self._shards, self._default = client, shards, default
+    def __init__(self, client: redis.Redis, shards: Shards) -> None:
+        self._client, self._shards = client, shards
 
     def regime(self, org: str, team: str) -> Regime:
         """The regime that the planner is to keep to."""
-        key = self._shards.of_org(org).org(org)
-        fixed = ask(self._client, "HGET", key, f"rate:{team}")
-        if fixed is not None:
-            return REGIMES.get(fixed.decode(), STANDARD)
-        return self._default or self._evidence(org, team).regime
+        fixed = self.fixed(org, team)
+        return REGIMES.get(fixed, STANDARD) if fixed else self.found(org, team)
+
+    def found(self, org: str, team: str) -> Regime:
+        """The regime that the team's pages have shown."""
+        return self._evidence(org, team).regime
+
+    def fixed(self, org: str, team: str) -> str | None:
+        """The regime that was set by hand, None where none was."""
+        found = ask(self._client, "HGET", self._shards.of_org(org).org(org), f"rate:{team}")
+        return None if found is None else found.decode()
 
     def fix(self, changes: Changes, org: str, team: str, name: str | None) -> None:
         """Set the regime of a team by hand, or, with None, go by its pages again, as part of a change."""

@@ -109,7 +109,7 @@ class World:
             transport=self.wire,
         )
         self.tokens = RunTokens({"k1": SecretStr("k" * 32)})
-        self.outgoing = Outgoing(sluice.stores, self.paragon, self.tokens, Pulls(MESSAGES, CALLBACK, 900_000_000))
+        self.outgoing = Outgoing(sluice.stores, self.paragon, self.tokens, Pulls(MESSAGES, CALLBACK))
         directories = Directories({"channels": CHANNELS, "users": USERS}, CALLBACK.rpartition("/")[0])
         self.looking = Looking(sluice.stores, self.paragon, directories)
         self.keys = sluice.keys

@@ -254,12 +254,12 @@ def test_pulls_are_asked_for_once_and_shown_with_their_coverage(core: Core) -> N
     asked = core.call("POST", f"{AT}/pulls")
     assert asked.status_code == 202
     [run] = asked.json()["runs"]
-    assert core.call("POST", f"{AT}/pulls").json() == {"runs": []}
+    assert core.call("POST", f"{AT}/pulls").json() == {"runs": [], "again": []}
     [shown] = core.call("GET", f"{AT}/pulls", OURS).json()["runs"]
-    assert (shown["id"], shown["state"], shown["channels"], shown["oldest"]) == (run, "requested", ["C1"], 0)
+    assert (shown["id"], shown["state"], shown["channels"], shown["kind"]) == (run, "requested", ["C1"], "live")
     coverage = core.call("GET", f"{AT}/coverage").json()["channels"]
     assert list(coverage) == ["C1"]
-    assert (coverage["C1"]["run"], coverage["C1"]["head"]) == (run, None)
+    assert (coverage["C1"]["run"], coverage["C1"]["head"], coverage["C1"]["state"]) == (run, None, "never")
     assert core.call("GET", AT).json()["covered_until"] is None
 
 

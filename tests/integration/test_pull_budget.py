@@ -76,7 +76,7 @@ def test_a_run_that_nobody_answers_gives_its_place_back_when_it_is_overdue(pulls
 
 def test_so_many_are_out_in_all_and_live_windows_go_first(world: World) -> None:
     world.outgoing = Outgoing(
-        world.sluice.stores, world.paragon, world.tokens, Asking("w", "http://sluice.test", 900_000_000, at_once=1)
+        world.sluice.stores, world.paragon, world.tokens, Asking("w", "http://sluice.test", at_once=1)
     )
     world.allow("C1", "C2")
     world.outgoing.patch(CONNECTION)
