@@ -2,11 +2,12 @@
 
 from pipeline.models import AllowedSlackChannel, User
 from pipeline.rules.versions import version
+from pipeline.slack.census import Census
 from pipeline.slack.characters import text_or_none
 from pipeline.slack.raw import SlackChannel, SlackProfile, SlackUser
 
 
-def map_user(raw: object, *, team: str, epoch: int) -> User:
+def map_user(raw: object, *, team: str, epoch: int, census: Census | None = None) -> User:
     """One member of the team. Raises `Rejected`: not_an_object, no_id, bad_id.
 
     `display_name` is what Slack shows: the profile's display name, else its real name, else the user's real
@@ -41,6 +42,7 @@ def map_channel(
     allowed_by: str | None = None,
     allowed_at: int | None = None,
     list_version: str | None = None,
+    census: Census | None = None,
 ) -> AllowedSlackChannel:
     """One conversation of any kind; `allowed_at` is in microseconds. Raises `Rejected`: as `map_user`."""
     channel = SlackChannel.read(raw)

@@ -14,6 +14,7 @@ from pipeline.models import AuthorKind, File, Message, Reaction, Reference
 from pipeline.rules.versions import ts_us, version
 from pipeline.slack.attachments import attachments_text, sort_out
 from pipeline.slack.blocks import blocks_text
+from pipeline.slack.census import Census
 from pipeline.slack.characters import id_or_none, text_or_none
 from pipeline.slack.directory import map_channel, map_user
 from pipeline.slack.names import Names, names_wanted
@@ -50,7 +51,9 @@ class _Place(NamedTuple):
     epoch: int
 
 
-def map_message(raw: object, *, team: str, channel: str, epoch: int, names: Names) -> Message | None:
+def map_message(
+    raw: object, *, team: str, channel: str, epoch: int, names: Names, census: Census | None = None
+) -> Message | None:
     """One message of a page, or None for a notice that carries nothing (the caller counts it).
 
     `epoch` is in integer microseconds. Raises `Rejected`: not_an_object, no_ts, bad_ts, no_inner,
