@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Kind = Literal["subtype", "block", "element", "field", "withheld"]
-"""`subtype` of a message, `block`, `element` of a block, `field` ("message.foo", "user.foo" …): not known to us, read as
-far as possible. `withheld`: another channel's content, left out ("attachment", "root", "file", "block")."""
+"""`subtype` of a message, `block`, `element` of a block, `field` ("message.foo", "user.foo" …): not known to us, and
+read as far as possible. `withheld`: another channel's content, left out ("attachment", "root", "file", "block")."""
 
 OTHER: Final = "other"
 """Stands for a name that does not look like one of Slack's, and for all names beyond the first `MOST`."""
 MOST: Final = 100
-"""How many different (kind, name) one census holds, the `other` of each kind aside: a bound on memory and on labels."""
+"""How many different (kind, name) one census holds, the `other` of each kind aside: a bound on memory and labels."""
 
-_NAME = re.compile(r"(?:(?:message|attachment|file|user|profile|channel)\.)?[a-z][a-z0-9]{0,15}(?:_[a-z0-9]{1,15}){0,3}\Z")
+_NAME = re.compile(
+    r"(?:(?:message|attachment|file|user|profile|channel)\.)?[a-z][a-z0-9]{0,15}(?:_[a-z0-9]{1,15}){0,3}\Z"
+)
 _NUMBER = re.compile(r"[0-9]{5}")
 
 
