@@ -13,12 +13,15 @@ script touches one hash slot.
     {sN}:allow:<org>             <team>|<channel>|<connection> → JSON of who and when
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
-    {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch
+    {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
     {sN}:cov:<connection>        <channel>|head, |tail, |run, |since
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
+    {sN}:events, {sN}:events:order, {sN}:events:due   what waits to be told: id → event; id → written; id → due
+    {sN}:events:dead, {sN}:events:dead:order   what could not be told: id → event; id → since when
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
     sluice:meta                  shard count, layout version, hold
+    sluice:events:<address>, sluice:events:sender   how the core service takes events; who sends them
 """
 
 from dataclasses import dataclass
@@ -140,6 +143,31 @@ class Keys:
     def ready_effects(self) -> str:
         """Whose effects wait, and since when."""
         return self._key("ready:effects")
+
+    @property
+    def events(self) -> str:
+        """Events that wait to be told."""
+        return self._key("events")
+
+    @property
+    def events_order(self) -> str:
+        """When each of them was written."""
+        return self._key("events:order")
+
+    @property
+    def events_due(self) -> str:
+        """From when each of them may be sent."""
+        return self._key("events:due")
+
+    @property
+    def events_dead(self) -> str:
+        """Events that could not be told."""
+        return self._key("events:dead")
+
+    @property
+    def events_dead_order(self) -> str:
+        """Since when each of them is dead, for the cap."""
+        return self._key("events:dead:order")
 
     def ready_of(self, member: str) -> str:
         """The sorted set that a member belongs to."""
