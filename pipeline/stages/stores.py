@@ -10,6 +10,7 @@ from pipeline.store.allowlists import Allowlists
 from pipeline.store.connections import Connections
 from pipeline.store.directory import Directory
 from pipeline.store.directory_runs import DirectoryRuns
+from pipeline.store.events import Events
 from pipeline.store.keys import Shards
 from pipeline.store.ledger import Ledger
 from pipeline.store.pauses import Pauses
@@ -32,6 +33,7 @@ class Stores:
     pauses: Pauses
     people: People
     ledger: Ledger
+    events: Events
     schedule: Schedule
     mesh: Delivery
     find_team: Callable[[str], str]
@@ -47,8 +49,9 @@ def make_stores(
     find_team: Callable[[str], str],
     now_us: Callable[[], int],
     overdue_us: int,
+    events: bool = False,
 ) -> Stores:
-    """All stores over one client."""
+    """All stores over one client. `events`: whether the core service is to be told what happens."""
     return Stores(
         client=client,
         shards=shards,
@@ -60,6 +63,7 @@ def make_stores(
         pauses=Pauses(client, shards),
         people=People(client, shards, vault),
         ledger=Ledger(client, shards, overdue_us=overdue_us),
+        events=Events(client, shards, wanted=events),
         schedule=Schedule(client, shards),
         mesh=mesh,
         find_team=find_team,
