@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from common_mesh.reference.fences import Fence, Fences, key, values_of
@@ -102,12 +103,11 @@ class Transaction:
         if not plan.writes:
             return
         first = self._connection.execute(_NEXT_CONTENT).scalar_one()
-        rows = [self._row(write, first + number) for number, write in enumerate(plan.writes.values())]
-        bodies = zip(rows, plan.writes.values(), strict=True)
-        appended = [{"row": row["content"], "body": write.record.body} for row, write in bodies if not write.dead]
+        numbered = list(enumerate(plan.writes.values(), first))
+        appended = [(row, write.record.body) for row, write in numbered if not write.dead]
         if appended:
-            self._connection.execute(insert(contents), appended)
-        self._connection.execute(_UPSERT, rows)
+            self._connection.exec_driver_sql(_APPEND, appended)
+        self._connection.exec_driver_sql(_UPSERT, [self._row(write, row) for row, write in numbered])
         self._blank([self._held[rid] for rid in plan.writes if rid in self._held])
         self._append(self._space, plan.effects)
 
@@ -117,15 +117,13 @@ class Transaction:
             self._connection.execute(blank.where(contents.c.row.in_(_LISTED.bindparams(list=json.dumps(rows)))))
             self.blanked += len(rows)
 
-    def _row(self, write: Write, content: int) -> dict[str, Any]:
+    def _row(self, write: Write, content: int) -> tuple[Any, ...]:
+        """What the upsert binds, in the order of the table's columns."""
         record, dead = write
-        row: dict[str, Any] = {"space": self._space, "id": record.id, "version": record.version, "dead": dead}
-        for name in MATCHED:
-            value = record.fields.get(name)
-            row[name] = value if not dead and is_text(value) else None
-        row["deleted"] = record.deleted and not dead
-        row["ts_us"], row["content"] = (None, None) if dead else (record.ts_us, content)
-        return row
+        if dead:
+            return (self._space, record.id, record.version, False, True, None, *_UNMATCHED, None)
+        said = [value if is_text(value := record.fields.get(name)) else None for name in MATCHED]
+        return (self._space, record.id, record.version, record.deleted, False, record.ts_us, *said, content)
 
     def raise_to(self, fence: Fence) -> None:
         """Keep the fence and kill what it catches."""
@@ -141,7 +139,7 @@ class Transaction:
 
     def _append(self, space: int, logged: Sequence[Effect]) -> None:
         if self._log and logged:
-            self._connection.execute(insert(effects), [{"space": space, **effect._asdict()} for effect in logged])
+            self._connection.exec_driver_sql(_LOG, [(space, *effect) for effect in logged])
 
 
 def _bound(column: int) -> int | None:
@@ -182,6 +180,17 @@ def _upsert() -> Any:
     return statement.on_conflict_do_update(index_elements=["space", "id"], set_=changed, where=newer)
 
 
+def _driver(statement: Any, *binds: str) -> str:
+    """The statement as the driver takes it, with `?` for `binds` in this order.
+
+    SQLAlchemy would make a dictionary and a tuple anew for every row: a third of the time of a batch (`bench mesh`).
+    """
+    compiled = statement.compile(dialect=sqlite.dialect())
+    if tuple(compiled.positiontup) != binds:
+        raise AssertionError(f"binds {compiled.positiontup}")
+    return str(compiled)
+
+
 def _raise() -> Any:
     statement = upsert(fences)
     higher = statement.excluded.below > fences.c.below
@@ -192,6 +201,10 @@ def _raise() -> Any:
     return rising.returning(fences.c.below)
 
 
-_UPSERT = _upsert()
+_COLUMNS = [column.name for column in records.c if column.name != "row"]
+_UNMATCHED = (None,) * len(MATCHED)
+_UPSERT = _driver(_upsert(), *_COLUMNS)
+_APPEND = _driver(insert(contents), "row", "body")
+_LOG = _driver(insert(effects).values(dict.fromkeys(("space", "id", "version", "outcome"))), "space", *Effect._fields)
 _NEXT_CONTENT = select(func.coalesce(func.max(contents.c.row), 0) + 1)
 _RAISE = _raise()
