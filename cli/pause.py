@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cli.exits import Exit
 from cli.runfile import STATE_DIR
-from cli.told import settings_for
+from cli.running import settings_for
 from pipeline.errors import Rejected, SluiceError
 from pipeline.store.client import connect
 from pipeline.store.keys import Shards

@@ -23,7 +23,7 @@ from cli.exits import Exit
 from cli.proxy import paragon_client
 from cli.restoring import NoBackup, restore
 from cli.runfile import STATE_DIR, AlreadyRunning
-from cli.running import NothingRuns, running_settings
+from cli.running import NothingRuns, whole_settings
 from pipeline import reconcile
 from pipeline.delivery import Delivery
 from pipeline.errors import Unavailable
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.file is not None:
             return _restored(state_dir, args.file)
-        with _stores(running_settings(state_dir)) as (stores, paragon, reader):
+        with _stores(whole_settings(state_dir)) as (stores, paragon, reader):
             if args.hold:
                 hold.place(stores.client, stores.shards, None)
                 print(NEXT)

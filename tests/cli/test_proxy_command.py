@@ -23,8 +23,8 @@ from cli.dev_secrets import DevSecrets
 from cli.proxy import read_call
 from cli.refusals import sentence
 from cli.runfile import held, write_status
+from cli.running import environment
 from cli.spawn import spawn
-from cli.told import told
 from pipeline.errors import Unavailable
 from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.errors import AccessRefused, RequestRefused, SlackRefused
@@ -32,6 +32,7 @@ from pipeline.paragon.token import UserTokens
 from settings import SettingsError
 from simulator.app import create_app
 from simulator.config import SimulatorConfig
+from tests.eventually import eventually
 
 ROB = "rob@example.com/org001"
 
@@ -193,21 +194,27 @@ def test_every_failure_is_a_sentence_that_says_what_to_do(error: Exception, writ
     assert says in sentence(error, writes=writes)  # type: ignore[arg-type]
 
 
-def test_a_running_stacks_own_variables_are_used_unless_a_paragon_is_given(tmp_path: Path) -> None:
+def test_a_running_stack_completes_what_a_command_is_not_given(tmp_path: Path) -> None:
     process = spawn([sys.executable, "-c", "input()"], env={"SLUICE_PUBLIC_URL": "http://here", "OTHER": "x"})
     try:
         with held(tmp_path):
             write_status(tmp_path, {"processes": [{"name": "api", "pid": process.pid}], "urls": {}})
-            if Path("/proc/self/environ").exists():
-                until = time.monotonic() + 10  # the launcher becomes the program a moment after it was started
-                while told(tmp_path, {}) != {"SLUICE_PUBLIC_URL": "http://here"} and time.monotonic() < until:
-                    time.sleep(0.05)
-                assert told(tmp_path, {}) == {"SLUICE_PUBLIC_URL": "http://here"}
             mine = {"SLUICE_PARAGON_PROJECT_ID": "p"}
-            assert told(tmp_path, mine) == mine
-            write_status(tmp_path, {"processes": [], "urls": {"simulator": "http://sim", "api": "http://api"}})
-            assert told(tmp_path, {})["SLUICE_PARAGON_PROXY_URL"] == "http://sim"
-        assert told(tmp_path, {}) == {}
+            if Path("/proc/self/environ").exists():
+                # The launcher becomes the program a moment after it was started.
+                eventually(lambda: environment(tmp_path, {}) == {"SLUICE_PUBLIC_URL": "http://here"})
+            assert environment(tmp_path, mine) == mine, "it does not play what is left unset"
+            played = {"simulator": "http://sim", "mesh": "http://mesh", "store": "redis://s", "broker": "redis://b"}
+            write_status(tmp_path, {"processes": [], "urls": {"api": "http://api"}, "played": played})
+            assert environment(tmp_path, {})["SLUICE_PARAGON_PROXY_URL"] == "http://sim"
+            assert environment(tmp_path, {})["SLUICE_PUBLIC_URL"] == "http://api"
+            assert environment(tmp_path, mine) == mine, "it plays a Paragon beside the user's own"
+            del played["simulator"]
+            write_status(tmp_path, {"processes": [], "urls": {}, "played": played})
+            completed = environment(tmp_path, mine)
+            assert (completed["SLUICE_STORE_URL"], completed["SLUICE_PARAGON_PROJECT_ID"]) == ("redis://s", "p")
+            assert "SLUICE_PARAGON_API_URL" not in completed
+        assert environment(tmp_path, {}) == {}
     finally:
         process.kill()
         process.wait()
