@@ -55,7 +55,7 @@ def _durable(client: redis.Redis, settings: Settings) -> Line:
         says = "asserted by SLUICE_STORE_DURABILITY, not verified"
         return Line("durability", "warn", says, "Be sure of appendonly yes, appendfsync always, noeviction.")
     try:
-        durability._check_config(client)
+        durability.check_config(client)
     except durability.NotDurableError as error:
         return Line("durability", "fail", "a 202 would not mean kept", str(error))
     return Line("durability", "ok", "appendonly yes, appendfsync always, maxmemory-policy noeviction")

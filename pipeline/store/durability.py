@@ -21,7 +21,7 @@ def check(client: redis.Redis, shards: int, *, asserted: bool) -> None:
     `asserted`: somebody vouches for a store that refuses CONFIG.
     """
     if not asserted:
-        _check_config(client)
+        check_config(client)
     try:
         layout.bring_up(client, shards)
     except layout.LayoutError as error:
@@ -30,7 +30,8 @@ def check(client: redis.Redis, shards: int, *, asserted: bool) -> None:
         _log.error("store.held", extra={"since": found.since, "backup": found.backup})
 
 
-def _check_config(client: redis.Redis) -> None:
+def check_config(client: redis.Redis) -> None:
+    """Raise `NotDurableError` unless the server is configured to survive, and does. Writes nothing."""
     try:
         config = {name: _value(client, name) for name in _WANTED}
     except redis.ResponseError as error:
