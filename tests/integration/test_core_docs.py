@@ -84,6 +84,7 @@ def test_the_page_shows_every_route_and_loads_nothing(core: Core) -> None:
     assert "url(" not in answer.text
     assert "@import" not in answer.text
     assert 'name="viewport"' in answer.text
+    assert "`" not in answer.text.partition("<h2>schemas</h2>")[0], "what is code in a sentence is shown as code"
     plain = answer.text.replace("<wbr>", "")
     for name, _ in operations(core):
         assert name.partition(" ")[2] in plain
