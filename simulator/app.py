@@ -40,7 +40,7 @@ def create_app(
     courier = Courier(config, ledger, callbacks)
     engine = Engine(config, slack_app, courier)
     paragon = Paragon(config, workspaces, engine, slack, triggers)
-    control = Control(config, workspaces, engine, ledger, triggers)
+    control = Control(config, workspaces, engine, ledger, triggers, paragon.limit)
 
     pages = [*CoreService(config, CoreApi(config.core_api, config.core_token, core)).routes(),
              *Portal(config, workspaces, engine).routes()]  # fmt: skip

@@ -14,7 +14,9 @@ from starlette.routing import Route
 from simulator.answers import answer, object_of
 from simulator.config import SimulatorConfig
 from simulator.ledger import Ledger
+from simulator.slack import files
 from simulator.slack.channel import Channel, is_reply
+from simulator.slack.limit import Limit
 from simulator.slack.paging import SlackError, micros, stamp
 from simulator.slack.workspace import Workspace
 from simulator.triggers import Triggers
@@ -38,11 +40,12 @@ class Control:
     engine: Engine
     ledger: Ledger
     triggers: Triggers
+    limit: Limit
 
     def routes(self) -> list[Route]:
         """Everything below /_sim."""
-        posts = {"connect": self.connect, "slow": self.slow, "messages": self.add, "messages/edit": self.edit,
-                 "messages/delete": self.delete}  # fmt: skip
+        posts = {"connect": self.connect, "slow": self.slow, "limit": self.refuse, "messages": self.add,
+                 "messages/edit": self.edit, "messages/delete": self.delete}  # fmt: skip
         gets = {"workspaces": self.listed, "status": self.status, "ledger": self.page, "triggers": self.seen,
                 "canaries": self.canaries}  # fmt: skip
         routes = [Route(f"/_sim/{path}", _guarded(endpoint), methods=["POST"]) for path, endpoint in posts.items()]
@@ -101,21 +104,40 @@ class Control:
         self.engine.courier.pace.set(float(seconds))
         return answer({"seconds": seconds})
 
+    async def refuse(self, request: Request) -> Response:
+        """`{calls, retry_after}`: so many calls through the proxy get Slack's 429, with that many seconds to wait."""
+        body = await _body(request)
+        calls, wait = body.get("calls"), body.get("retry_after", 30)
+        if type(calls) is not int or type(wait) is not int or calls < 0 or wait < 0:
+            raise BadRequest("calls and retry_after must be whole numbers from 0")
+        self.limit.set(calls, wait)
+        return answer({"calls": calls, "retry_after": wait})
+
     async def add(self, request: Request) -> Response:
-        """`{connection, channel, text, thread_ts?, user?, ts?}` → `{ts}`: somebody writes a message now."""
+        """`{connection, channel, text, thread_ts?, user?, ts?, file?}` → `{ts}`: somebody writes a message now.
+
+        `file` is `{name, mimetype, size}` of one that hangs on it; the answer has its metadata as `file`, too.
+        """
         body = await _body(request)
         workspace, channel = self._place(body)
         ts = str(body.get("ts") or _free_ts(channel))
         text = _marked(_text(body, "text"), channel)
-        message = {"type": "message", "user": str(body.get("user") or workspace.installer), "text": text, "ts": ts}
+        message: Json = {
+            "type": "message",
+            "user": str(body.get("user") or workspace.installer),
+            "text": text,
+            "ts": ts,
+        }
         message["team"] = workspace.team
         if thread := body.get("thread_ts"):
             channel.take(str(thread))
             message["thread_ts"] = str(thread)
+        if said := body.get("file"):
+            message["files"] = [_attached(said, workspace, message)]
         channel.add(message)
         if is_reply(message):
             channel.count_replies(micros(str(thread)))
-        return answer({"ts": ts}, 201)
+        return answer({"ts": ts, **({"file": message["files"][0]} if said else {})}, 201)
 
     async def edit(self, request: Request) -> Response:
         """`{connection, channel, ts, text}`: same `ts`, new text, `edited`."""
@@ -174,6 +196,15 @@ def _text(body: Json, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise BadRequest(f"{name} must be a string that is not empty")
     return value
+
+
+def _attached(said: object, workspace: Workspace, message: Json) -> Json:
+    """The metadata of a file that hangs on a message."""
+    if not isinstance(said, dict) or type(size := said.get("size")) is not int or size < 0:
+        raise BadRequest("file must be an object with name, mimetype, and size in bytes")
+    name, mimetype = _text(said, "name"), _text(said, "mimetype")
+    file = f"F{micros(message['ts']):X}"
+    return files.hosted(workspace.team, file, name, mimetype, size, message["user"])
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from simulator.generate.cast import Cast
 from simulator.generate.ids import slack_id
 from simulator.generate.words import BOTS, MARKUP, PLAIN, SCRIPTS
+from simulator.slack import files
 
 Json = dict[str, Any]
 Shape = Callable[[Cast, str], Json]
@@ -92,9 +93,7 @@ def with_file(cast: Cast, canary: str) -> Json:
     """Files: hosted, the hidden stub, and the old single `file`."""
     user, file_id = cast.user(), slack_id(cast.rng, "F")
     name = f"plan-{cast.rng.randrange(1000)}.png"
-    hosted = {"id": file_id, "created": 1700000000, "name": name, "title": name, "mimetype": "image/png", "size": 4096,
-              "filetype": "png", "user": user, "mode": "hosted", "is_external": False,
-              "url_private": f"https://files.example.com/{file_id}/{name}"}  # fmt: skip
+    hosted = files.hosted(cast.team, file_id, name, "image/png", 4096, user)
     message: Json = {"type": "message", "user": user, "text": f"Here is the plan {canary}", "files": [hosted]}
     kind = cast.rng.randrange(3)
     if kind == 1:

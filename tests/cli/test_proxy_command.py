@@ -1,13 +1,17 @@
 """`./sluice proxy` against the simulator, and the Paragon client against servers that trickle."""
 
+import hashlib
 import json
 import socket
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -32,6 +36,7 @@ from pipeline.paragon.token import UserTokens
 from settings import SettingsError
 from simulator.app import create_app
 from simulator.config import SimulatorConfig
+from simulator.slack.files import content
 from tests.eventually import eventually
 
 ROB = "rob@example.com/org001"
@@ -118,6 +123,58 @@ def test_a_raw_answer_goes_into_a_file_and_its_headers_are_shown(
     assert "x-slack-req-id: simulated" in said.err
     assert said.out == ""
     assert sorted(tmp_path.iterdir()) == [file]
+
+
+MEGABYTES_20 = 20_000_000
+
+
+def attached(url: str, size: int) -> dict[str, Any]:
+    """The metadata of a file of that size, on a message of the first channel."""
+    with httpx.Client(base_url=url, trust_env=False) as bench:
+        channel = bench.get("/_sim/workspaces").json()["workspaces"][0]["channels"][0]["id"]
+        file = {"name": "plan.bin", "mimetype": "application/octet-stream", "size": size}
+        said = bench.post("/_sim/messages", json={"connection": ROB, "channel": channel, "text": "it", "file": file})
+        made: dict[str, Any] = said.raise_for_status().json()["file"]
+        return made
+
+
+def test_a_large_binary_file_is_streamed_to_disk_in_constant_memory_with_slacks_headers(
+    real: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metadata, file = attached(real, MEGABYTES_20), tmp_path / "plan.bin"
+    path = urlsplit(metadata["url_private_download"]).path
+    tracemalloc.start()
+    try:
+        assert proxy("--raw", "--output", str(file), "GET", path, state=tmp_path / "state") == 0
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < MEGABYTES_20 / 4, "of both ends: the simulator runs in this process"
+    wanted = hashlib.sha256()
+    for chunk in content(metadata):
+        wanted.update(chunk)
+    with file.open("rb") as opened:
+        assert hashlib.file_digest(opened, "sha256").digest() == wanted.digest()
+    said = capsys.readouterr().err
+    assert f"HTTP 200, {MEGABYTES_20} bytes" in said
+    assert "content-type: application/octet-stream" in said
+    assert 'content-disposition: attachment; filename="plan.bin"' in said
+
+
+def test_a_file_that_slack_does_not_have_is_slacks_no(
+    real: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert proxy("--raw", "GET", "files-pri/T1-F1/download/a.png", state=tmp_path) == 1
+    assert "Slack refused: status 404" in capsys.readouterr().err
+
+
+def test_slacks_own_wait_is_only_seen_raw(real: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    httpx.post(f"{real}/_sim/limit", json={"calls": 2, "retry_after": 30}, trust_env=False).raise_for_status()
+    assert proxy("--raw", "GET", "auth.test", state=tmp_path) == 1
+    assert "Try again in 30 s" in capsys.readouterr().err
+    assert proxy("GET", "auth.test", state=tmp_path) == 1
+    assert "Try again in 30 s" not in capsys.readouterr().err
+    assert proxy("GET", "auth.test", state=tmp_path) == 0
 
 
 def in_trouble(request: Request) -> Response:
