@@ -21,6 +21,8 @@ script touches one hash slot.
     {sN}:events:dead, {sN}:events:dead:order   what could not be told: id → event; id → since when
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
     sluice:meta                  shard count, layout version, hold
+    sluice:probe                 written by each /readyz, to see whether it can be
+    sluice:probe:<id>            what a trial run of the doctor saw, for a quarter of an hour (probes.py)
     sluice:events:<address>, sluice:events:sender   how the core service takes events; who sends them
 """
 
