@@ -20,7 +20,8 @@ class CircularError(ValueError):
 def flatten(nested: Any, *, depth: int | None = None) -> Iterator[Any]:
     """The leaves in order, lazily, without recursion. `depth` is how many levels inside the outermost are opened.
 
-    A leaf by itself is its only leaf. Raises `CircularError` where something holds itself, ValueError for a negative depth, and what an iterator raises.
+    A leaf by itself is its only leaf. Raises `CircularError` where something holds itself, ValueError for a negative
+    depth, and what an iterator raises.
 
     >>> list(flatten([[1], [[2]]], depth=0))
     [[1], [[2]]]
