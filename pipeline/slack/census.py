@@ -2,8 +2,11 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+from pipeline.slack.known import FIELDS
 
 Kind = Literal["subtype", "block", "element", "field", "withheld"]
 """`subtype` of a message, `block`, `element` of a block, `field` ("message.foo", "user.foo" …): not known to us, and
@@ -14,9 +17,7 @@ OTHER: Final = "other"
 MOST: Final = 100
 """How many different (kind, name) one census holds, the `other` of each kind aside: a bound on memory and labels."""
 
-_NAME = re.compile(
-    r"(?:(?:message|attachment|file|user|profile|channel)\.)?[a-z][a-z0-9]{0,15}(?:_[a-z0-9]{1,15}){0,3}\Z"
-)
+_NAME = re.compile(r"(?:(?:message|attachment|user|channel)\.)?[a-z][a-z0-9]{0,15}(?:_[a-z0-9]{1,15}){0,3}\Z")
 _NUMBER = re.compile(r"[0-9]{5}")
 
 
@@ -37,3 +38,11 @@ class Census:
         if key not in self.counts and len(self.counts) >= MOST:
             key = (kind, OTHER)
         self.counts[key] += 1
+
+    def fields(self, of: Literal["message", "attachment", "user", "channel"], raw: Mapping[Any, Any]) -> None:
+        """Count the fields of an object that are not known."""
+        known = FIELDS[of]
+        if not known.issuperset(raw):
+            for name in raw:
+                if name not in known:
+                    self.add("field", f"{of}.{name}")

@@ -2,6 +2,7 @@
 
 from pipeline.models import AllowedSlackChannel, User
 from pipeline.rules.versions import version
+from pipeline.slack.author import SLACKBOT, display_name
 from pipeline.slack.census import Census
 from pipeline.slack.characters import text_or_none
 from pipeline.slack.raw import SlackChannel, SlackProfile, SlackUser
@@ -14,8 +15,9 @@ def map_user(raw: object, *, team: str, epoch: int, census: Census | None = None
     name, else the handle; None for a deleted user who has none of them.
     """
     user = SlackUser.read(raw)
+    if census is not None and isinstance(raw, dict):
+        census.fields("user", raw)
     profile = SlackProfile.read_part(user.profile)
-    real_name = profile.real_name or user.real_name
     return User(
         id=f"{team}:{user.id}",
         version=version(epoch, _updated(user.updated)),
@@ -23,14 +25,14 @@ def map_user(raw: object, *, team: str, epoch: int, census: Census | None = None
         team=team,
         user_id=user.id,
         name=user.name,
-        real_name=real_name,
-        display_name=profile.display_name or real_name or user.name,
+        real_name=profile.real_name or user.real_name,
+        display_name=display_name(profile, user.real_name) or user.name,
         email=profile.email,
         tz=user.tz,
         tz_offset=user.tz_offset,
-        is_bot=user.is_bot,
+        is_bot=user.is_bot or user.is_workflow_bot or user.id == SLACKBOT,
         is_guest=user.is_restricted or user.is_ultra_restricted,
-        is_deactivated=user.deleted,
+        is_deactivated=user.deleted or user.is_forgotten,
     )
 
 
@@ -46,6 +48,8 @@ def map_channel(
 ) -> AllowedSlackChannel:
     """One conversation of any kind; `allowed_at` is in microseconds. Raises `Rejected`: as `map_user`."""
     channel = SlackChannel.read(raw)
+    if census is not None and isinstance(raw, dict):
+        census.fields("channel", raw)
     return AllowedSlackChannel(
         id=f"{team}:{channel.id}",
         version=version(epoch, _updated(channel.updated)),

@@ -39,24 +39,21 @@ def _of_message(raw: dict[str, Any], wanted: set[str]) -> None:
     user = id_or_none(raw.get("user"))
     if user:
         wanted.add(user)
-    text = raw.get("text")
-    if isinstance(text, str) and text:
-        if "<@" in text or "<#" in text:
-            wanted.update(_MENTIONED.findall(text))
-        return
-    for part in ("blocks", "attachments", "comment"):
+    for part in ("text", "blocks", "attachments", "comment"):
         if raw.get(part):
             _of_part(raw[part], wanted, _DEEPEST)
 
 
 def _of_part(part: object, wanted: set[str], depth: int) -> None:
-    """Ids anywhere in blocks or attachments: cheap, since only messages without text come here."""
+    """Ids anywhere in a text, in blocks or in attachments."""
     if isinstance(part, str):
-        wanted.update(_MENTIONED.findall(part))
+        if "<" in part:
+            wanted.update(_MENTIONED.findall(part))
     elif isinstance(part, list) and depth:
         for item in part:
             _of_part(item, wanted, depth - 1)
     elif isinstance(part, dict) and depth:
         wanted.update(filter(None, (id_or_none(part.get("user_id")), id_or_none(part.get("channel_id")))))
         for item in part.values():
-            _of_part(item, wanted, depth - 1)
+            if item.__class__ is not str or "<" in item:
+                _of_part(item, wanted, depth - 1)

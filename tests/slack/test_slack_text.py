@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.slack.blocks import blocks_text
 from pipeline.slack.names import Names
-from pipeline.slack.text import Found, render
+from pipeline.slack.reading import Reading
+from pipeline.slack.text import render
 
 VECTORS = Path(__file__).parents[3] / "shared/slack/vectors.jsonl"
 UNHURRIED = settings(deadline=None)  # the machine is shared
@@ -117,7 +118,7 @@ def test_text_and_blocks_of_one_message_read_the_same() -> None:
     differing = [
         pair["src"].split("/")[0]
         for pair in read
-        if words(render(pair["text"], NAMES).text) != words(blocks_text(pair["blocks"], NAMES, Found()))
+        if words(render(pair["text"], NAMES).text) != words(blocks_text(pair["blocks"], Reading(NAMES)))
     ]
     assert len(read) == 22
     assert set(differing) == {"abdolence__slack-morphism-rust"}, "only what was altered by hand"
