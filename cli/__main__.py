@@ -31,6 +31,9 @@ COMMANDS = {
     "workflow": Command(
         "hold a real workflow's callback against the contract", "./sluice workflow check page.json", "cli.workflow"
     ),
+    "preview": Command(
+        "what would be delivered of a piece of Slack's JSON", "./sluice preview --kind users FILE", "cli.preview"
+    ),
     "backup": Command("a snapshot of the embedded store", "./sluice backup sluice-2026-11-23.rdb", "cli.backup"),
     "restore": Command("a backup put in place, held until confirmed", "./sluice restore FILE", "cli.restore"),
     "pause": Command("hold back delivery and pulls; intake goes on", "./sluice pause org:end10843", "cli.pause"),
