@@ -27,6 +27,7 @@ Role = Literal["service", "api", "worker", "sweep", "cli"]
 
 UNSET = SecretStr("")  # not a secret: the absence of one
 WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+EVENTS_ADDRESS = re.compile(r"(https://[^\s/?#@]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?)([/?][^\s#]*)?")
 BROKERS = ("redis://", "rediss://", "sentinel://", "amqp://", "amqps://")
 
 
@@ -63,6 +64,10 @@ class Settings(BaseSettings):
     run_token_keys: Annotated[dict[str, SecretStr], BeforeValidator(lists.run_token_keys)] = {}
     vault_keys: Annotated[dict[str, bytes], BeforeValidator(lists.vault_keys)] = Field({}, repr=False)
     core_tokens: Annotated[dict[str, tuple[str, ...]], BeforeValidator(lists.core_tokens)] = {}
+
+    # The core service's own door, for events (docs/events.md): both, or none.
+    events_url: str = ""
+    events_secrets: Annotated[list[SecretStr], BeforeValidator(lists.listed)] = []
 
     # The service mesh. With an engine of your own, address and token may be its business.
     mesh_url: str = ""
@@ -128,6 +133,23 @@ class Settings(BaseSettings):
             raise ValueError("must be http(s)://<host>, with a port and a path where needed, and nothing behind them")
         return value
 
+    @field_validator("events_url", mode="after")
+    @classmethod
+    def _safe_address(cls, value: str) -> str:
+        # A query is theirs to use; a name and password in it would be shown wherever the address is.
+        if value and not EVENTS_ADDRESS.fullmatch(value):
+            raise ValueError("must be https://<host>, with a port, a path and a query where needed; http on loopback")
+        return value
+
+    @field_validator("events_secrets", mode="after")
+    @classmethod
+    def _signing(cls, value: list[SecretStr]) -> list[SecretStr]:
+        if len(value) > 2:
+            raise ValueError("holds more than two secrets: the old one and the new one are enough")
+        for secret in value:
+            lists.signing_secret(secret.get_secret_value())
+        return value
+
     @field_validator("trusted_proxies", mode="after")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -180,6 +202,7 @@ PARAGON_NEEDS = (
     *("public_url", "webhook_secrets"),
 )
 MESH = ("mesh_url", "mesh_token")
+EVENTS = ("events_url", "events_secrets")
 NEEDS: dict[Role, tuple[str, ...]] = {
     "service": ("store_url", "broker_url", "run_token_keys", "vault_keys", "core_tokens"),
     "api": ("store_url", "broker_url", "run_token_keys", "vault_keys", "core_tokens"),
@@ -199,6 +222,7 @@ def check_groups(settings: Settings, role: Role) -> None:
     _check_group(settings, "Paragon", PARAGON, PARAGON_NEEDS, needed=role != "cli")
     if not settings.mesh_engine:
         _check_group(settings, "mesh", MESH, MESH, needed=role not in ("cli", "api"))
+    _check_group(settings, "events", EVENTS, EVENTS, needed=False)
     for field in NEEDS[role]:
         if not is_set(settings, field):
             raise SettingsError(f"{name_of(field)} is not set; op.env.example says what it is for.")

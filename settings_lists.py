@@ -62,6 +62,18 @@ def vault_keys(value: object) -> object:
     return {key: _thirty_two_bytes(text) for key, text in pairs}
 
 
+def signing_secret(text: str) -> bytes:
+    """`whsec_<base64 of 24 to 64 bytes>`, as Standard Webhooks has it. Its library drops what is no base64 unseen."""
+    prefix, _, encoded = text.partition("_")
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except binascii.Error:
+        key = b""
+    if prefix != "whsec" or not 24 <= len(key) <= 64:
+        raise ValueError("has a secret that is not whsec_<24 to 64 bytes in base64>")
+    return key
+
+
 def core_tokens(value: object) -> object:
     """`<scope>=<SHA-256>,…`: scope → digests."""
     if isinstance(value, dict):

@@ -9,6 +9,7 @@ DISPATCH = "sluice.dispatch"
 TRIGGER = "sluice.trigger"
 PATCH_METADATA = "sluice.patch_metadata"
 LOOK = "sluice.look"
+TELL = "sluice.tell"
 UPKEEP = "sluice.upkeep"
 
 QUEUE = "sluice"

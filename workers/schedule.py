@@ -20,7 +20,7 @@ from pipeline.store.keys import Keys, shard_of_id
 from pipeline.store.ledger import Attempt, Run
 from pipeline.store.looks import Looks
 from pipeline.store.scripts import Changes
-from workers.names import LOOK, PATCH_METADATA, TRIGGER
+from workers.names import LOOK, PATCH_METADATA, TELL, TRIGGER
 
 PAGE_LIMIT = 200
 _SOON_US = 500_000
@@ -61,6 +61,8 @@ class Outgoing:
                         send(PATCH_METADATA, name)
                     case "look":
                         send(LOOK, name)
+                    case "events":
+                        send(TELL, name)
                 done[kind] += 1
         return done
 

@@ -12,11 +12,12 @@ from celery.signals import worker_process_init
 
 from pipeline import flow
 from pipeline.errors import Rejected, Unavailable
+from pipeline.store.events import item
 from pipeline.store.shard import late
 from pipeline.store.upkeep import upkeep as keep_up
 from settings import Settings
 from workers import deathsig, lifecycle
-from workers.names import DISPATCH, DRAIN, LOOK, PATCH_METADATA, TRIGGER, UPKEEP
+from workers.names import DISPATCH, DRAIN, LOOK, PATCH_METADATA, TELL, TRIGGER, UPKEEP
 
 REFUSED = "refused"
 UNAVAILABLE = "unavailable"
@@ -105,6 +106,21 @@ def look(connection: str) -> str:
         return _refused(LOOK)
     except Unavailable as outage:
         return _unavailable(LOOK, outage)
+
+
+@shared_task(name=TELL)
+def tell(shard: str) -> dict[str, int]:
+    """Tell the core service what happened in one shard."""
+    try:
+        if not (isinstance(shard, str) and shard in _shards()):
+            return {_refused(TELL): 1}
+        return dict(process().telling.tell(int(shard)))
+    except Unavailable as outage:
+        return {_unavailable(TELL, outage): 1}
+
+
+def _shards() -> set[str]:
+    return {item(keys) for keys in process().stores.shards.all()}
 
 
 @shared_task(name=UPKEEP)

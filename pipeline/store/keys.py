@@ -32,6 +32,7 @@ from hashlib import blake2b
 from pipeline.connection import split_connection
 
 META = "sluice:meta"
+EVENTS_SENDER = "sluice:events:sender"
 EFFECTS = (
     "effects:"  # Begins a member that stands for an organisation's effects; a connection has a slash, it has none.
 )
@@ -40,6 +41,11 @@ EFFECTS = (
 def effects_of(org: str) -> str:
     """The member that stands for an organisation's effects."""
     return EFFECTS + org
+
+
+def events_endpoint(digest: str) -> str:
+    """How an address takes events; it is known by a hash."""
+    return f"sluice:events:{digest}"
 
 
 def is_effects(member: str) -> bool:
