@@ -34,6 +34,7 @@ from pipeline.slack.text import plain
 
 __all__ = ["Census", "Names", "map_channel", "map_message", "map_user", "names_wanted"]
 
+_WRAPPERS = ("message_changed", "message_deleted")
 _YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_WORDS = str.maketrans(dict.fromkeys("*_~`>•|"))
 
@@ -57,10 +58,11 @@ def map_message(
     if not isinstance(raw, dict):
         raise Rejected(Reason.NOT_AN_OBJECT)
     place = _Place(team, channel, epoch)
-    _same_channel(raw, channel)
     if census is not None:
         _take_census(raw, census)
     subtype = raw.get("subtype")
+    if subtype in _WRAPPERS:
+        _same_channel(raw, channel)
     if subtype == "message_deleted":
         return _deletion(SlackWrapper.read(raw), place)
     if subtype == "message_changed":
@@ -68,6 +70,7 @@ def map_message(
         if census is not None:
             _take_census(raw, census)
     message = SlackMessage.read(raw)
+    _same_channel(raw, channel)
     if message.subtype == "tombstone":
         return _gone(message, place, revision=_edited(message) or ts_us(message.ts))
     if message.hidden or message.subtype == "message_replied":
@@ -87,9 +90,8 @@ def _inner(wrapper: SlackWrapper, channel: str) -> dict[str, Any]:
     inner = wrapper.message
     if not isinstance(inner, dict):
         raise Rejected(Reason.NO_INNER)
-    if inner.get("subtype") in ("message_changed", "message_deleted"):
+    if inner.get("subtype") in _WRAPPERS:
         raise Rejected(Reason.NESTED_WRAPPER)
-    _same_channel(inner, channel)
     previous = wrapper.previous_message if isinstance(wrapper.previous_message, dict) else {}
     _same_channel(previous, channel)
     if inner.get("ts") is None:
