@@ -13,6 +13,7 @@ from celery.signals import worker_process_init
 from pipeline import flow
 from pipeline.errors import Rejected, Unavailable
 from pipeline.store.events import item
+from pipeline.store.purging import purge
 from pipeline.store.shard import late
 from pipeline.store.upkeep import upkeep as keep_up
 from settings import Settings
@@ -125,12 +126,13 @@ def _shards() -> set[str]:
 
 @shared_task(name=UPKEEP)
 def upkeep(slot: int) -> dict[str, int]:
-    """Find what fell between: unmarked streams, unlooked proofs."""
+    """Find what fell between: unmarked streams, unlooked proofs, dead letters of who was erased."""
     if type(slot) is not int:
         return {_refused(UPKEEP): 1}
     try:
         stores = process().stores
         found = keep_up(stores.client, stores.shards)
+        found.update(purge(stores.client, stores.shards, stores.vault))
         covered = sum(flow.look(stores, keys) for keys in stores.shards.all())
     except Unavailable as outage:
         return {"slot": slot, _unavailable(UPKEEP, outage): 1}

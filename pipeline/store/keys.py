@@ -14,6 +14,7 @@ script touches one hash slot.
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
     {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
+    {sN}:purging                 organisation → up to which dead letter its erased were looked for, epoch of the last
     {sN}:cov:<connection>        <channel>|head, |tail, |run, |since
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
@@ -116,6 +117,11 @@ class Keys:
     def dead(self) -> str:
         """Dead letters, a stream."""
         return self._key("dead")
+
+    @property
+    def purging(self) -> str:
+        """How far the dead letters have been searched for who was erased."""
+        return self._key("purging")
 
     @property
     def counters(self) -> str:

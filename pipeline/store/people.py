@@ -101,7 +101,10 @@ class People:
         return changes.commit(self._client) == 0
 
     def _exclude(self, org: str, person: Person, epoch: int) -> Changes:
-        changes = Changes().do("HSET", self._shards.of_org(org).erased(org), "|".join(person), epoch)
+        keys = self._shards.of_org(org)
+        changes = Changes().do("HSET", keys.erased(org), "|".join(person), epoch)
+        # From the beginning of the dead letters. The epoch makes it differ from where a purge just began.
+        changes.do("HSET", keys.purging, org, f"0-0 {epoch}")
         self._directory.forget(changes, org, *person)
         return changes
 
