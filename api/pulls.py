@@ -11,12 +11,12 @@ router = core_router("pulls", PREFIX)
 
 @router.post("/{user:path}/pulls", status_code=202, responses=problems(404, 409, 422))
 def ask(connection: Connection, known: Known) -> Requested:
-    """Request what the allowed channels lack; what is already asked for is not asked twice."""
+    """Request what the allowed channels lack; what is asked for already is not asked twice, what is paused waits."""
     found = live(known, connection)
     if found.team is None or not found.directory_complete:
         detail = "Channels and users of the team have not been read to their end yet."
         raise Problem(409, "no-directory", "The directory is not complete", detail)
-    channels = known.allowlists.own(connection, found.team)
+    channels = known.allowlists.pullable(connection, found.team)
     return Requested(runs=known.ledger.plan(connection, found.team, channels, known.now_us()))
 
 

@@ -77,7 +77,7 @@ class Outgoing:
             return 0
         made = []
         if known.directory_complete and not stores.pauses.of(connection):
-            channels = stores.allowlists.own(connection, known.team)
+            channels = stores.allowlists.pullable(connection, known.team)
             made = stores.ledger.plan(connection, known.team, channels, now)
         if seen is not None:
             stores.schedule.finish(keys, "plan", connection, seen, next_at=now + self._pulls.period_us)

@@ -59,6 +59,8 @@ def _settle(
     for work in works:
         _write(stores, changes, inbox.keys, batch, work, find, now)
         counts += _counts(work, stores.mesh.outcome)
+    if batch.judged is not None and generation is not None:
+        stores.channel_pauses.write(changes, stores.events, batch.judged, now)
     counters.add(changes, inbox.keys, counts)
     part = Taken(batch.taken.member, [work.stored for work in works], batch.taken.alone, batch.taken.crashes)
     said = inbox.settle(part, generation, changes)

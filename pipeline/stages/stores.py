@@ -7,6 +7,7 @@ import redis
 
 from pipeline.delivery import Delivery
 from pipeline.store.allowlists import Allowlists
+from pipeline.store.channel_pauses import ChannelPauses
 from pipeline.store.connections import Connections
 from pipeline.store.directory import Directory
 from pipeline.store.directory_runs import DirectoryRuns
@@ -28,6 +29,7 @@ class Stores:
     vault: Vault
     connections: Connections
     allowlists: Allowlists
+    channel_pauses: ChannelPauses
     directory: Directory
     directory_runs: DirectoryRuns
     pauses: Pauses
@@ -50,14 +52,18 @@ def make_stores(
     now_us: Callable[[], int],
     overdue_us: int,
     events: bool = False,
+    direct_messages: bool = False,
 ) -> Stores:
-    """All stores over one client. `events`: whether the core service is to be told what happens."""
+    """All stores over one client. `events`: whether the core service is to be told what happens; `direct_messages`:
+    whether IMs and MPIMs may be allowed.
+    """
     return Stores(
         client=client,
         shards=shards,
         vault=vault,
         connections=Connections(client, shards, vault),
-        allowlists=Allowlists(client, shards, vault),
+        allowlists=Allowlists(client, shards, vault, direct_messages=direct_messages),
+        channel_pauses=ChannelPauses(client, shards, vault),
         directory=Directory(client, shards, vault),
         directory_runs=DirectoryRuns(client, shards),
         pauses=Pauses(client, shards),

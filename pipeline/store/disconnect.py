@@ -7,7 +7,7 @@ from pipeline.errors import Rejected
 from pipeline.models import Internal, Retraction, User
 from pipeline.rules.allowlist import difference
 from pipeline.rules.versions import epoch_digits, version
-from pipeline.store import audit, effects
+from pipeline.store import audit, channel_pauses, effects
 from pipeline.store.allowlists import Allowlists, retractions
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
@@ -65,6 +65,8 @@ class Disconnect:
         changes.do("HSET", key, "list_version", known.list_version + 1).do("HDEL", key, *_FORGOTTEN)
         for channel in self._allowlists.own(connection, known.team):
             changes.do("HDEL", keys.allow(org), f"{known.team}|{channel}|{connection}")
+        for channel in self._orphaned(org, known):
+            channel_pauses.forget(changes, keys, org, known.team or "", channel)
         changes.do("DEL", keys.coverage(connection))
         changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}", f"look:{connection}")
         # Un-park: what waits is to be settled as purged now, whatever kept it back.
@@ -86,12 +88,15 @@ class Disconnect:
         gone = User(id=f"connection:{user}", version=version(epoch), deleted=True, kind="connection", team=known.team)
         records: list[Internal] = [gone]
         if known.team:
-            allowed = self._allowlists.effective(org, known.team)
             if last:
                 records.append(_users(known.team, epoch))
-            for channel in difference(allowed, known.connection, []).orphaned:
+            for channel in self._orphaned(org, known):
                 records += retractions(known.team, channel, epoch, "disconnected")
         return records
+
+    def _orphaned(self, org: str, known: Registration) -> list[str]:
+        """The channels that nobody allows any more without this connection."""
+        return difference(self._allowlists.effective(org, known.team), known.connection, []).orphaned
 
 
 def _users(team: str, epoch: int) -> Retraction:

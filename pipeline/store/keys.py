@@ -15,6 +15,8 @@ script touches one hash slot.
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
     {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
     {sN}:purging                 organisation → up to which dead letter its erased were looked for, epoch of the last
+    {sN}:paused:<org>            <team>|<channel>|<reason> → JSON of when: channels that are not read now
+    {sN}:baseline:<org>          <team>|<channel> → JSON of what was known of it when it was allowed, or confirmed since
     {sN}:cov:<connection>        <channel>|head, |tail, |run, |since
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
@@ -202,6 +204,14 @@ class Keys:
     def allow(self, org: str) -> str:
         """An organisation's allowlist entries."""
         return self._key(f"allow:{org}")
+
+    def paused_channels(self, org: str) -> str:
+        """An organisation's channels that are not read now, and why."""
+        return self._key(f"paused:{org}")
+
+    def baselines(self, org: str) -> str:
+        """What the allowed channels of an organisation were when somebody said yes to them."""
+        return self._key(f"baseline:{org}")
 
     def erased(self, org: str) -> str:
         """The people of whom nothing may pass."""

@@ -10,6 +10,7 @@ import redis
 
 from pipeline.connection import split_connection
 from pipeline.rules.coverage import covered
+from pipeline.rules.identity import REASONS
 from pipeline.rules.windows import Progress, Window, plan
 from pipeline.store.client import ask, ask_all
 from pipeline.store.keys import Keys, Shards, shard_of_id
@@ -128,10 +129,10 @@ class Ledger:
         return [found for name in names if (found := self.get(name.decode()))]
 
     def begin(self, found: Run) -> Attempt | str:
-        """Draw a new attempt, or the word that says why not: closed, early, progress, given_up, cancelled."""
+        """Draw a new attempt, or the word that says why not: closed, early, progress, paused, given_up, cancelled."""
         keys, org = self._shards.of(found.connection), split_connection(found.connection)[1]
         touched = [keys.run(found.id), keys.org(org), keys.allow(org), keys.connection(found.connection)]
-        touched += [keys.due, keys.coverage(found.connection)]
+        touched += [keys.due, keys.coverage(found.connection), keys.paused_channels(org)]
         args: list[Word] = [
             found.id,
             found.team,
@@ -139,6 +140,7 @@ class Ledger:
             LEASE_US,
             self._overdue_us,
             MOST_ATTEMPTS,
+            ",".join(REASONS),
             *found.channels,
         ]
         said, *rest = run(self._client, "begin", touched, args)

@@ -1,9 +1,16 @@
 #!lua flags=allow-oom
 -- A new attempt of a run: reads the allowlist and draws the epoch in one piece, just before the trigger's POST.
--- KEYS 1 run  2 organisation  3 allowlist  4 connection  5 due  6 coverage
--- ARGV 1 run id  2 team  3 connection  4 lease (µs)  5 overdue (µs)  6 most attempts  7… channels
+-- KEYS 1 run  2 organisation  3 allowlist  4 connection  5 due  6 coverage  7 paused channels
+-- ARGV 1 run id  2 team  3 connection  4 lease (µs)  5 overdue (µs)  6 most attempts  7 reasons of a pause (a,b)
+--      8… channels
 -- Answers {'closed'} | {'early', due} | {'metadata'} | {'progress', due} | {'given_up', due} | {'cancelled'}
---       | {'ask', attempt, epoch, generation, state, channels…}
+--       | {'paused', due} | {'ask', attempt, epoch, generation, state, channels…}
+local function paused(channel)
+  for reason in string.gmatch(ARGV[7], '[^,]+') do
+    if redis.call('HEXISTS', KEYS[7], ARGV[2] .. '|' .. channel .. '|' .. reason) == 1 then return true end
+  end
+  return false
+end
 local known = redis.call('HMGET', KEYS[1], 'state', 'ask_at', 'attempt', 'progress', 'failed')
 local item = 'trigger:' .. ARGV[1]
 if known[1] ~= 'requested' and known[1] ~= 'blocked' and known[1] ~= 'given_up' then
@@ -23,15 +30,23 @@ if attempt > 0 and fresh > tonumber(now) then
   return {'progress', at}
 end
 local registered = redis.call('HMGET', KEYS[4], 'generation', 'state')
-local channels = {}
-for i = 7, #ARGV do
+local channels, waiting = {}, 0
+for i = 8, #ARGV do
   if registered[2] == 'live' and redis.call('HGET', KEYS[6], ARGV[i] .. '|run') == ARGV[1]
      and redis.call('HEXISTS', KEYS[3], ARGV[2] .. '|' .. ARGV[i] .. '|' .. ARGV[3]) == 1 then
-    channels[#channels + 1] = ARGV[i]
+    if paused(ARGV[i]) then waiting = waiting + 1 else channels[#channels + 1] = ARGV[i] end
   elseif redis.call('HGET', KEYS[6], ARGV[i] .. '|run') == ARGV[1] then
     -- Revoked after it was asked for: left behind, the mark would keep the channel from ever being asked for again.
     redis.call('HDEL', KEYS[6], ARGV[i] .. '|run')
   end
+end
+if #channels == 0 and waiting > 0 then
+  -- The window stays open and costs no try: a resumption makes it due at once.
+  local at = string.format('%.0f', tonumber(now) + 3600000000)
+  redis.call('HSET', KEYS[1], 'ask_at', at, 'reason', 'channel_paused')
+  if known[1] == 'requested' then redis.call('HSET', KEYS[1], 'state', 'blocked') end
+  redis.call('ZADD', KEYS[5], at, item)
+  return {'paused', at}
 end
 if #channels == 0 then
   redis.call('HSET', KEYS[1], 'state', 'cancelled')
