@@ -60,8 +60,11 @@ class CredentialInvalid(ConnectionEvent):
     type: ClassVar[str] = "connection.credential.invalid"
 
     reason: Annotated[
-        Literal["refused", "disconnected"],
-        Field(description="`refused`: by Paragon or by Slack; `disconnected`: the user took Slack out in Paragon."),
+        Literal["refused", "disconnected", "other_team"],
+        Field(
+            description="`refused`: by Paragon or by Slack; `disconnected`: the user took Slack out in Paragon; "
+            "`other_team`: he connected another Slack team than the connection's."
+        ),
     ]
 
 
