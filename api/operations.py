@@ -31,7 +31,7 @@ _NOT_READY: Final[Described] = {503: {"model": Ready, "description": "A callback
 def show_receipt(
     receipt: Annotated[str, Path(description="34 hex digits.", examples=["0a" + "5e" * 16])], known: Known, held: Scope
 ) -> ReceiptShown:
-    """What became of a callback or an effect: waiting, delivered, nothing_allowed, dead or purged."""
+    """What became of a callback or an effect: waiting, delivered, nothing_allowed, dead or purged. Kept for 30 days."""
     found = None
     if _RECEIPT.fullmatch(receipt):
         found = receipts.find(known.client, Keys(shard_of_id(receipt)), receipt)
