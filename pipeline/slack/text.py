@@ -18,11 +18,12 @@ from pipeline.slack.reading import Reading, unescape
 _MARKUP = re.compile(r"[<&*_~`]")
 _OPENS_AFTER = r"\s\u200b\u2060(\[{\-+=*_~\"':;,.!?/|"
 _CLOSES_BEFORE = r"\s\u200b\u2060)\]}\[{\-+=~!#$%^;:'\",.?/_*\u0000"
+_TOKEN = re.compile(r"<(?=\S)[^<>]++>")
 _SPAN = re.compile(
-    # Possessive (`++`) throughout: a hostile text must not cost more than its length.
-    r"(?P<token><(?=\S)[^<>]++>)"
-    rf"|(?<![^{_OPENS_AFTER}])```(?P<pre>(?=\s*+[^`\s])(?:[^`]++|`(?!``))++)```(?![A-Za-z0-9])"
-    rf"|(?<![^{_OPENS_AFTER}])`(?P<code>(?=[^\S\n]*+[^`\s])[^`\n]++)`(?![A-Za-z0-9`])"
+    # Possessive (`++`) throughout: a hostile text must not cost more than its length. Code ends at no mark in a label.
+    rf"(?P<token>{_TOKEN.pattern})"
+    rf"|(?<![^{_OPENS_AFTER}])```(?P<pre>(?=\s*+[^`\s])(?:[^`<]++|{_TOKEN.pattern}|<|`(?!``))++)```(?![A-Za-z0-9])"
+    rf"|(?<![^{_OPENS_AFTER}])`(?P<code>(?=[^\S\n]*+[^`\s])(?:[^`\n<]++|{_TOKEN.pattern}|<)++)`(?![A-Za-z0-9`])"
 )
 
 
@@ -38,7 +39,6 @@ _NESTED = 3
 """Styles nest at most three deep, there being three of them."""
 _QUOTE = re.compile(r"^&gt; ?", re.MULTILINE)
 _LONG_QUOTE = re.compile(r"^&gt;&gt;&gt; ?(?=[\s\S])", re.MULTILINE)
-_TOKEN = re.compile(r"<(?=\S)[^<>]++>")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+\Z")
 
@@ -113,8 +113,18 @@ def _span(match: re.Match[str], reading: Reading) -> str:
     """A token, or code: that keeps its marks, but Slack links addresses even there."""
     if match["token"]:
         return token(match["token"], reading)
-    code = match["pre"].strip("\n") if match["pre"] else match["code"]
+    code = _fenced(match) if match["pre"] else match["code"]
     return _swap(_TOKEN, code, lambda found: token(found[0], reading))
+
+
+def _fenced(match: re.Match[str]) -> str:
+    """The lines between two fences, without the line ends that belong to the fences."""
+    code, whole = match["pre"], match.string
+    if match.start() == 0 or whole[match.start() - 1] == "\n":
+        code = code.lstrip("\n")
+    if match.end() == len(whole) or whole[match.end()] == "\n":
+        code = code.rstrip("\n")
+    return code
 
 
 def _command(command: str, label: str, reading: Reading) -> str:
