@@ -14,12 +14,10 @@ from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.run_tokens import RunTokens
 from pipeline.rules.windows import on_the_wire
 from pipeline.stages.stores import Stores
-from pipeline.store import counters
 from pipeline.store.client import clock
 from pipeline.store.keys import Keys, shard_of_id
 from pipeline.store.ledger import Attempt, Run
 from pipeline.store.looks import Looks
-from pipeline.store.scripts import Changes
 from workers.names import LOOK, PATCH_METADATA, TELL, TRIGGER
 
 PAGE_LIMIT = 200
@@ -100,7 +98,10 @@ class Outgoing:
             case "metadata":
                 self._wait_for_metadata(keys, found)
             case "given_up":
-                self._alarm(keys, found)
+                # A window that stays open: somebody must look. It is asked once a day from now on.
+                _log.error(
+                    "pull.given_up", extra={"run": run_id, "connection": found.connection, "attempts": found.attempt}
+                )
         return attempt if isinstance(attempt, str) else self._ask(keys, attempt)
 
     def _forget(self, run_id: str) -> None:
@@ -137,13 +138,6 @@ class Outgoing:
         if seen is not None:
             failing = due is not None and schedule.failing(keys, "patch", run.connection)
             schedule.finish(keys, "trigger", run.id, seen, next_at=int(due or 0) if failing else soon)
-
-    def _alarm(self, keys: Keys, run: Run) -> None:
-        """A window that stays open: somebody must look. It is asked once a day from now on."""
-        _log.error("pull.given_up", extra={"run": run.id, "connection": run.connection, "attempts": run.attempt})
-        changes = Changes()
-        counters.add(changes, keys, {"pulls.given_up": 1})
-        changes.commit(self._stores.client)
 
     def _ask(self, keys: Keys, attempt: Attempt) -> str:
         stores, run = self._stores, attempt.run

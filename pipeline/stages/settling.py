@@ -10,6 +10,7 @@ from pipeline.batch import Batch, Dead, Work
 from pipeline.envelope import Envelope
 from pipeline.errors import Refused, Rejected
 from pipeline.models import AllowedSlackChannel, Retraction, User
+from pipeline.revocations import revocation
 from pipeline.rules.coverage import page_facts
 from pipeline.rules.versions import ts_us
 from pipeline.stages.stores import Stores
@@ -77,6 +78,7 @@ def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Wor
             _directory_page(stores, changes, keys, work, work.envelope)
         elif work.envelope is not None:
             _page(stores.ledger, changes, keys, batch, work, work.envelope, find(work.header.run or ""), now)
+    _tell(stores, changes, keys, work, now)
     _bury(stores, changes, keys, work, now)
     facts = {"kind": work.header.kind, "connection": work.header.connection, "at": work.header.received_at}
     counts = {"delivered": work.delivered.total(), "dropped": dict(work.dropped), "dead": len(work.dead)}
@@ -90,6 +92,16 @@ def _forget(stores: Stores, changes: Changes, work: Work) -> None:
         fence = mapped.record
         if isinstance(fence, Retraction) and "user_id" in fence.match:
             stores.directory.forget(changes, work.org, fence.match["team"], fence.match["user_id"])
+
+
+def _tell(stores: Stores, changes: Changes, keys: Keys, work: Work, now: int) -> None:
+    """Tell the core service of a revocation that is in the mesh: all of it, and not only counted."""
+    if work.header.kind != "effect" or not work.live or work.dead or stores.mesh.outcome != "delivered":
+        return
+    records = [mapped.record for mapped in work.mapped]
+    done = revocation(work.header.connection, work.header.receipt, records, now)
+    if done is not None:
+        stores.events.append(changes, keys, done)
 
 
 def _state(work: Work) -> str:

@@ -57,6 +57,7 @@ def make_stores(
     """All stores over one client. `events`: whether the core service is to be told what happens; `direct_messages`:
     whether IMs and MPIMs may be allowed.
     """
+    tells = Events(client, shards, wanted=events)
     return Stores(
         client=client,
         shards=shards,
@@ -68,8 +69,8 @@ def make_stores(
         directory_runs=DirectoryRuns(client, shards),
         pauses=Pauses(client, shards),
         people=People(client, shards, vault),
-        ledger=Ledger(client, shards, overdue_us=overdue_us),
-        events=Events(client, shards, wanted=events),
+        ledger=Ledger(client, shards, overdue_us=overdue_us, events=tells, delivers=mesh.outcome == "delivered"),
+        events=tells,
         schedule=Schedule(client, shards),
         mesh=mesh,
         find_team=find_team,

@@ -12,8 +12,11 @@ from pipeline.connection import split_connection
 from pipeline.rules.coverage import covered
 from pipeline.rules.identity import REASONS
 from pipeline.rules.windows import Progress, Window, plan
-from pipeline.store.client import ask, ask_all
+from pipeline.store import counters
+from pipeline.store.client import ask, ask_all, clock
+from pipeline.store.events import Events
 from pipeline.store.keys import Keys, Shards, shard_of_id
+from pipeline.store.ledger_events import backfilled, tell_backfilled, tell_given_up
 from pipeline.store.schedule import LEASE_US
 from pipeline.store.scripts import Changes, Word, pairs, run
 
@@ -65,10 +68,21 @@ class Attempt:
 
 
 class Ledger:
-    """Runs and coverage of all connections."""
+    """Runs and coverage of all connections. `events` tells the core service of them; without `delivers` (shadow) what
+    was read is not in the mesh, and nobody is told that it is.
+    """
 
-    def __init__(self, client: redis.Redis, shards: Shards, *, overdue_us: int) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        shards: Shards,
+        *,
+        overdue_us: int,
+        events: Events | None = None,
+        delivers: bool = True,
+    ) -> None:
         self._client, self._shards, self._overdue_us = client, shards, overdue_us
+        self._events, self._delivers = events, delivers
 
     def plan(self, connection: str, team: str, channels: list[str], now: int) -> list[str]:
         """Request what is not covered and not asked for yet; the ids of the new runs. Safe to repeat."""
@@ -141,14 +155,25 @@ class Ledger:
             self._overdue_us,
             MOST_ATTEMPTS,
             ",".join(REASONS),
+            len(found.channels),
             *found.channels,
         ]
-        said, *rest = run(self._client, "begin", touched, args)
+        given_up = self._given_up(keys, found, Changes(touched))
+        said, *rest = run(self._client, "begin", given_up.keys, [*args, *given_up.commands])
         if said != b"ask":
             return str(said.decode())
         number, epoch, generation, state, *channels = rest
         names = [name.decode() for name in channels]
         return Attempt(found, int(number), int(epoch), int(generation), state.decode(), names)
+
+    def _given_up(self, keys: Keys, found: Run, changes: Changes) -> Changes:
+        """What goes with giving a run up, if it comes to that: it is counted, and the core service is told."""
+        counters.add(changes, keys, {"pulls.given_up": 1})
+        if self._events and found.state != "given_up" and found.attempt >= MOST_ATTEMPTS:
+            marks = ask(self._client, "HMGET", keys.coverage(found.connection), *(f"{c}|run" for c in found.channels))
+            lacking = [c for c, mark in zip(found.channels, marks, strict=True) if mark == found.id.encode()]
+            tell_given_up(self._events, changes, keys, found, lacking, clock(self._client))
+        return changes
 
     def asked(self, attempt: Attempt, now: int) -> None:
         """The trigger was taken: look again when it is overdue. Each attempt waits twice as long as the one before.
@@ -214,7 +239,10 @@ class Ledger:
     def _cover(self, keys: Keys, found: Run, channel: str) -> None:
         key = keys.coverage(found.connection)
         changes = Changes().expect(found.id, "HGET", key, f"{channel}|run")
-        changes.do("HSET", key, f"{channel}|head", found.latest).do("HDEL", key, f"{channel}|run").commit(self._client)
+        changes.do("HSET", key, f"{channel}|head", found.latest).do("HDEL", key, f"{channel}|run")
+        if self._events and self._delivers and backfilled(found):
+            tell_backfilled(self._events, changes, keys, found, channel, clock(self._client))
+        changes.commit(self._client)
 
     def _close(self, keys: Keys, found: Run) -> None:
         """Nothing of it is wanted any more: covered, or, where everything was revoked before it was, cancelled."""

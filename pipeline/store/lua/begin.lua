@@ -2,7 +2,7 @@
 -- A new attempt of a run: reads the allowlist and draws the epoch in one piece, just before the trigger's POST.
 -- KEYS 1 run  2 organisation  3 allowlist  4 connection  5 due  6 coverage  7 paused channels
 -- ARGV 1 run id  2 team  3 connection  4 lease (µs)  5 overdue (µs)  6 most attempts  7 reasons of a pause (a,b)
---      8… channels
+--      8 number of channels, then these, then what is written besides where it is given up (ops.lua)
 -- Answers {'closed'} | {'early', due} | {'metadata'} | {'progress', due} | {'given_up', due} | {'cancelled'}
 --       | {'paused', due} | {'ask', attempt, epoch, generation, state, channels…}
 local function paused(channel)
@@ -30,8 +30,8 @@ if attempt > 0 and fresh > tonumber(now) then
   return {'progress', at}
 end
 local registered = redis.call('HMGET', KEYS[4], 'generation', 'state')
-local channels, waiting = {}, 0
-for i = 8, #ARGV do
+local channels, waiting, last = {}, 0, 8 + tonumber(ARGV[8])
+for i = 9, last do
   if registered[2] == 'live' and redis.call('HGET', KEYS[6], ARGV[i] .. '|run') == ARGV[1]
      and redis.call('HEXISTS', KEYS[3], ARGV[2] .. '|' .. ARGV[i] .. '|' .. ARGV[3]) == 1 then
     if paused(ARGV[i]) then waiting = waiting + 1 else channels[#channels + 1] = ARGV[i] end
@@ -59,6 +59,7 @@ if state == 'requested' and attempt - tonumber(known[5] or '0') >= tonumber(ARGV
   local at = string.format('%.0f', tonumber(now) + 86400000000)
   redis.call('HSET', KEYS[1], 'state', 'given_up', 'ask_at', at)
   redis.call('ZADD', KEYS[5], at, item)
+  apply(ARGV, last + 1)
   return {'given_up', at}
 end
 local last = tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0')
