@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 import settings_lists as lists
+import settings_tls as tls
 
 PREFIX = "SLUICE_"
 OP_ENV = Path(__file__).resolve().parent / "op.env"
@@ -28,7 +29,7 @@ Role = Literal["service", "api", "worker", "sweep", "cli"]
 UNSET = SecretStr("")  # not a secret: the absence of one
 WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 EVENTS_ADDRESS = re.compile(r"(https://[^\s/?#@]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?)([/?][^\s#]*)?")
-BROKERS = ("redis://", "rediss://", "sentinel://", "amqp://", "amqps://")
+BROKERS = ("redis://", "rediss://", "sentinel://", "sentinels://", "amqp://", "amqps://")
 
 
 class SettingsError(Exception):
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     overdue_seconds: float = Field(600, gt=0)
     delivery: Literal["live", "shadow"] = "live"
     allow_messages_outside_runs: bool = False
+    allow_direct_messages: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
@@ -164,9 +166,14 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: str) -> str:
         if value and not value.startswith(BROKERS):
             raise ValueError(f"must begin with one of {', '.join(BROKERS)}")
-        if value.startswith("sentinel://") and not re.search(r"[?&]master_name=[^&]", value):
+        if value.startswith(("sentinel://", "sentinels://")) and not re.search(r"[?&]master_name=[^&]", value):
             raise ValueError("must end in ?master_name=<the name that the Sentinels know the broker by>")
         return value
+
+    @field_validator("store_url", "broker_url", mode="after")
+    @classmethod
+    def _verified(cls, value: str) -> str:
+        return tls.checked(value)
 
     @property
     def api_host(self) -> str:

@@ -46,6 +46,7 @@ def build(settings: Settings) -> FastAPI:
         rings=bell.counts,
         now_us=lambda: time.time_ns() // 1000,
         delivery=settings.delivery,
+        direct_messages=settings.allow_direct_messages,
     )
     verifier = Verifier(
         RunTokens(settings.run_token_keys),

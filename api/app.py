@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
-from api import allowlist, connections, operations, pauses, people, problems, pulls
+from api import allowlist, channels, connections, operations, pauses, people, problems, pulls
 from api.edge import Observed, RawPaths
 from api.metrics import Answers
 from api.pages import docs_page
@@ -55,7 +55,7 @@ def create_app(
     )
     app.include_router(workflow_check_router(verifier, body_limit=body_limit))
     # The connection itself comes last: the user in its path matches whatever follows.
-    for part in (pauses, operations, allowlist, pulls, people, connections):
+    for part in (pauses, operations, allowlist, channels, pulls, people, connections):
         app.include_router(part.router)
     app.include_router(operations.health_router)
     _describe(app)

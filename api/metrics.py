@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from api.services import Services
 from pipeline.errors import Unavailable
+from pipeline.rules.identity import REASONS
 from pipeline.store import backlog, counters, dead_letters, hold
 
 # What a counter of the store is called here: `delivered.message` → sluice_records_delivered_total{model="message"}.
@@ -21,6 +22,7 @@ _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "dropped": ("sluice_records_dropped", "Records not forwarded", ("reason", "model")),
     "dead": ("sluice_records_dead", "Records, or whole entries, that can never work", ("reason",)),
     "gaps": ("sluice_gaps", "Pages on which Slack itself refused", ()),
+    "paused": ("sluice_channel_pauses", "Channels that were paused, each time one was", ("reason",)),
     "pulls": ("sluice_pulls", "Requested windows that ended without proof", ("outcome",)),
 }
 _OTHER: Final = ("sluice_events", "Whatever else is counted", ("name",))
@@ -72,6 +74,7 @@ def _of_store(known: Services) -> Iterator[Metric]:
     yield GaugeMetricFamily("sluice_parked_connections", "Connections waiting for an outage to end", waiting.parked)
     held = int(hold.found(known.client) is not None)
     yield GaugeMetricFamily("sluice_store_held", "1: out of a backup, waits for ./sluice restore --confirm", held)
+    yield _paused_channels(known)
     letters = dead_letters.count(known.client, known.shards)
     yield GaugeMetricFamily("sluice_dead_letters", "Dead letters kept", letters)
     by_family: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], int]] = {}
@@ -81,6 +84,14 @@ def _of_store(known: Services) -> Iterator[Metric]:
         by_family.setdefault(family, {})[_values(name if family is _OTHER else of, len(family[2]))] = number
     for (name, text, labels), rows in sorted(by_family.items()):
         yield _family(name, text, labels, rows.items())
+
+
+def _paused_channels(known: Services) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("sluice_paused_channels", "Channels that wait for somebody's word", labels=("reason",))
+    pauses = Counter(pause.reason for pause in known.channel_pauses.listing(known.connections.names()))
+    for reason in REASONS:
+        family.add_metric((reason,), pauses[reason])
+    return family
 
 
 def _values(of: str, count: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from api.metrics import exposition
 from api.problems import Problem
 from api.services import Services
 from api.shown import DeadLettersShown, Healthy, HoldShown, Ready, ReceiptShown, StatusShown
+from api.shown_pauses import ChannelPauseShown
 from pipeline.connection import split_connection
 from pipeline.errors import Unavailable
 from pipeline.store import backlog, counters, dead_letters, hold, receipts
@@ -23,6 +24,7 @@ health_router = APIRouter(tags=["health"])
 _RECEIPT: Final = re.compile(r"[0-9a-f]{34}")
 _PROBE: Final = "sluice:probe"
 _PROBE_SECONDS: Final = 60
+_MOST_PAUSED_SHOWN: Final = 100
 _NUMBERS: Final[Described] = {200: {"content": {"text/plain": {"example": "sluice_backlog_entries 0.0\n"}}}}
 _NOT_READY: Final[Described] = {503: {"model": Ready, "description": "A callback would get 503 now; `parts` says why."}}
 
@@ -53,18 +55,24 @@ def list_dead_letters(
 @router.get("/v1/status", responses=problems(403))
 def show_status(known: Known, _: Operator) -> StatusShown:
     """Backlog, the age of the oldest waiting entry in seconds, counters, dead letters."""
-    waiting = backlog.measure(known.client, known.shards, known.now_us())
+    waiting, names = backlog.measure(known.client, known.shards, known.now_us()), known.connections.names()
     return StatusShown(
         backlog=waiting.entries,
         oldest_waiting_age=waiting.oldest_age,
         parked=waiting.parked,
         paused=sorted(known.pauses.listing()),
+        paused_channels=_paused_channels(known, names),
         held=_held(known),
         delivery=known.delivery,
         dead_letters=dead_letters.count(known.client, known.shards),
-        connections=len(known.connections.names()),
+        connections=len(names),
         counters=counters.totals(known.client, known.shards),
     )
+
+
+def _paused_channels(known: Services, connections: list[str]) -> list[ChannelPauseShown]:
+    newest = sorted(known.channel_pauses.listing(connections), key=lambda pause: -pause.at)[:_MOST_PAUSED_SHOWN]
+    return [ChannelPauseShown.model_validate(pause) for pause in newest]
 
 
 @health_router.get("/healthz")

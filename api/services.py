@@ -8,6 +8,8 @@ import redis
 
 from pipeline.paragon.token import UserTokens
 from pipeline.store.allowlists import Allowlists
+from pipeline.store.channel_answers import ChannelAnswers
+from pipeline.store.channel_pauses import ChannelPauses
 from pipeline.store.connections import Connections
 from pipeline.store.directory import Directory
 from pipeline.store.disconnect import Disconnect
@@ -31,6 +33,8 @@ class Services:
     shards: Shards
     connections: Connections
     allowlists: Allowlists
+    channel_answers: ChannelAnswers
+    channel_pauses: ChannelPauses
     directory: Directory
     ledger: Ledger
     looks: Looks
@@ -62,13 +66,16 @@ def make_services(
     rings: Mapping[str, int],
     now_us: Callable[[], int],
     delivery: Literal["live", "shadow"] = "live",
+    direct_messages: bool = False,
 ) -> Services:
-    """All services over one client."""
+    """All services over one client. `direct_messages`: whether IMs and MPIMs may be allowed."""
     return Services(
         client=client,
         shards=shards,
         connections=Connections(client, shards, vault),
-        allowlists=Allowlists(client, shards, vault),
+        allowlists=Allowlists(client, shards, vault, direct_messages=direct_messages),
+        channel_answers=ChannelAnswers(client, shards, vault),
+        channel_pauses=ChannelPauses(client, shards, vault),
         directory=Directory(client, shards, vault),
         ledger=Ledger(client, shards, overdue_us=overdue_us),
         looks=Looks(client, shards),

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.shown_pauses import ChannelPauseShown, Paused
 from pipeline.store import hold
 
 Microseconds = Annotated[int, Field(examples=[1764000000000000])]
@@ -69,6 +70,7 @@ class ConnectionShown(BaseModel):
     paused: Annotated[
         list[str], Field(description="The pauses that hold it back: of everything, its organisation, itself.")
     ]
+    paused_channels: Paused
     held: Held
 
 
@@ -129,6 +131,7 @@ class ChannelShown(BaseModel):
     is_mpim: bool
     members: int | None
     allowed: Annotated[bool, Field(description="By this connection itself.")] = False
+    paused: Paused = []
 
 
 class ChannelsShown(BaseModel):
@@ -143,6 +146,7 @@ class AllowlistShown(BaseModel):
 
     channels: list[ChannelId]
     version: Annotated[int, Field(description="The ETag, as a number.", examples=[3])]
+    paused: Paused
 
 
 class AllowlistChanged(BaseModel):
@@ -247,6 +251,9 @@ class StatusShown(BaseModel):
     oldest_waiting_age: Annotated[float | None, Field(description="Of the oldest of them; null: nothing waits.")]
     parked: Annotated[int, Field(description="Connections that wait for the end of somebody's outage, or of a pause.")]
     paused: Annotated[list[str], Field(description="What an operator has paused: `GET /v1/pauses`.")]
+    paused_channels: Annotated[
+        list[ChannelPauseShown], Field(description="Single channels that wait for somebody's word: the newest hundred.")
+    ]
     held: Held
     dead_letters: int
     connections: int

@@ -56,6 +56,7 @@ def start(settings: Settings) -> Process:
         now_us=now_us,
         overdue_us=int(settings.overdue_seconds * 1e6),
         events=bool(settings.events_url),
+        direct_messages=settings.allow_direct_messages,
     )
     webhooks = settings.public_url.rstrip("/") + WEBHOOKS_PATH
     pulls = Pulls(

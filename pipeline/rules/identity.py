@@ -16,6 +16,12 @@ from pipeline.models import AllowedSlackChannel
 Change = Literal["id_changed", "shared_externally"]
 PauseReason = Literal["id_changed", "shared_externally", "operator"]
 REASONS: Final[tuple[PauseReason, ...]] = get_args(PauseReason)
+SAYS: Final[Mapping[PauseReason, str]] = {
+    "id_changed": "Slack gave the channel another id: put the new id on the list in place of this one.",
+    "shared_externally": "Another company was let into the channel: resume it, or take it off the list.",
+    "operator": "An operator paused it, and resumes it.",
+}
+"""What a pause means, and what ends it."""
 Records = Mapping[str, AllowedSlackChannel]
 
 
