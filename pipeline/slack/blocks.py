@@ -36,7 +36,10 @@ _SHOWN: Final[dict[str, tuple[str, ...]]] = {
     "file": (),
 }
 """What a person reads of each kind of block, in the order in which it is shown."""
-_ANYWHERE: Final = (*dict.fromkeys(name for names in _SHOWN.values() for name in names), "blocks", "items")
+_ANYWHERE: Final = (
+    *("rich_text_title", "title", "subtitle", "text", "label", "hint", "description", "body", "caption", "details"),
+    *("output", "fields", "elements", "child_blocks", "blocks", "items", "tasks", "rows", "sources", "accessory"),
+)
 """Where a block of another kind may hold texts."""
 
 
