@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", type=_positive, default=count)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--anchor", type=int, default=default_anchor(), help="unix second that generated history ends")
-    parser.add_argument("--workspace", type=Path, help="a Slack export folder, instead of a generated workspace")
+    parser.add_argument(
+        "--workspace", type=Path, help="a Slack export, its zip or folder, instead of a generated workspace"
+    )
     parser.add_argument("--retry-scale", type=float, default=0.01)
     parser.add_argument("--duplicate-rate", type=float, default=0.0)
     parser.add_argument("--stray", type=_all_or_count, default=0, help="channels posted though not asked for, -1: all")
