@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from common_mesh.reference.store import Answer, Filters, LoggedEffect, Request, Space
+from common_mesh.reference.store import UNCUT, Answer, Filters, LoggedEffect, Request, Space
 from common_mesh.wire import LETTERS
 
 
@@ -31,7 +31,9 @@ class NullStore:
         with self._lock:
             return {s: n for s, n in self._counts.items() if org in (None, s.org) and module in (None, s.module)}
 
-    def records(self, space: Space, after: str, limit: int, filters: Filters) -> list[tuple[str, str]]:
+    def records(
+        self, space: Space, after: str, limit: int, filters: Filters, size: int = UNCUT
+    ) -> list[tuple[str, str]]:
         """None are kept."""
         return []
 

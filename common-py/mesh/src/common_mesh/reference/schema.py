@@ -112,6 +112,7 @@ PRAGMAS = (
     "synchronous=FULL",  # an acknowledged batch survives a power cut
     "secure_delete=ON",  # what a fence kills is overwritten, not only unlinked
     "busy_timeout=2000",
+    "temp_store=MEMORY",  # nothing of a batch lies in a file beside the database
 )
 
 
