@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from api.services import Services
 from pipeline.errors import Unavailable
 from pipeline.rules.identity import REASONS
-from pipeline.store import backlog, counters, dead_letters, hold
+from pipeline.store import backlog, census, counters, dead_letters, hold
 
 # What a counter of the store is called here: `delivered.message` → sluice_records_delivered_total{model="message"}.
 _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
@@ -82,6 +82,8 @@ def _of_store(known: Services) -> Iterator[Metric]:
         what, _, of = name.partition(".")
         family = _FAMILIES.get(what, _OTHER)
         by_family.setdefault(family, {})[_values(name if family is _OTHER else of, len(family[2]))] = number
+    unknown = census.totals(known.client, known.shards).items()
+    yield _family("sluice_unknown", "What Slack sent that this version does not know", ("kind", "name"), unknown)
     for (name, text, labels), rows in sorted(by_family.items()):
         yield _family(name, text, labels, rows.items())
 

@@ -12,10 +12,11 @@ from api.metrics import exposition
 from api.problems import Problem
 from api.services import Services
 from api.shown import DeadLettersShown, Healthy, HoldShown, Ready, ReceiptShown, StatusShown
+from api.shown_census import CensusShown
 from api.shown_pauses import ChannelPauseShown
 from pipeline.connection import split_connection
 from pipeline.errors import Unavailable
-from pipeline.store import backlog, counters, dead_letters, hold, receipts
+from pipeline.store import backlog, census, counters, dead_letters, hold, receipts
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, shard_of_id
 
@@ -25,6 +26,7 @@ _RECEIPT: Final = re.compile(r"[0-9a-f]{34}")
 _PROBE: Final = "sluice:probe"
 _PROBE_SECONDS: Final = 60
 _MOST_PAUSED_SHOWN: Final = 100
+_MOST_NAMES_SHOWN: Final = 50
 _NUMBERS: Final[Described] = {200: {"content": {"text/plain": {"example": "sluice_backlog_entries 0.0\n"}}}}
 _NOT_READY: Final[Described] = {503: {"model": Ready, "description": "A callback would get 503 now; `parts` says why."}}
 
@@ -67,7 +69,13 @@ def show_status(known: Known, _: Operator) -> StatusShown:
         dead_letters=dead_letters.count(known.client, known.shards),
         connections=len(names),
         counters=counters.totals(known.client, known.shards),
+        census=_census(known),
     )
+
+
+def _census(known: Services) -> list[CensusShown]:
+    most = census.totals(known.client, known.shards).most_common(_MOST_NAMES_SHOWN)
+    return [CensusShown(kind=kind, name=name, count=count) for (kind, name), count in most]
 
 
 def _paused_channels(known: Services, connections: list[str]) -> list[ChannelPauseShown]:

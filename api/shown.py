@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.shown_census import CensusShown
 from api.shown_pauses import ChannelPauseShown, Paused
 from pipeline.store import hold
 
@@ -262,6 +263,9 @@ class StatusShown(BaseModel):
         Field(description="`shadow`: nothing is sent; `shadow.<model>` counts what would be."),
     ]
     counters: Annotated[dict[str, int], Field(examples=[{"delivered.message": 42}])]
+    census: Annotated[
+        list[CensusShown], Field(description="What Slack sent that this version does not know: the most frequent.")
+    ]
 
 
 class Healthy(BaseModel):

@@ -12,8 +12,9 @@ from cli.exits import Exit
 from cli.runfile import STATE_DIR, holder, read_status
 
 WAITING = ("backlog", "oldest_waiting_age", "delivery")
-SAID = ("paused", "held", *WAITING)
+SAID = ("paused", "paused_channels", "held", "census", *WAITING)
 """What `/v1/status` tells and this repeats; null where it does not answer."""
+MOST_LINES = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,19 @@ def _waiting(api: str, state_dir: Path) -> dict[str, Any]:
 
 def _kept_back(found: dict[str, Any]) -> list[str]:
     held = [f"  held: {found['held']['says']}"] if found["held"] else []
-    return [*(f"  paused: {scope}" for scope in found["paused"] or ()), *held]
+    channels = found["paused_channels"] or ()
+    rows = [
+        f"  paused: {one['org']} {one['team']} {one['channel']} ({one['reason']}). {one['says']}" for one in channels
+    ]
+    if len(rows) > MOST_LINES:
+        rows[MOST_LINES:] = [f"  paused: and more channels: {len(rows) - MOST_LINES}"]
+    return [*(f"  paused: {scope}" for scope in found["paused"] or ()), *rows, *held]
+
+
+def _unknown(found: dict[str, Any]) -> list[str]:
+    """What Slack sends that this version does not know; what is left out by rule is no news."""
+    rows = [one for one in found["census"] or () if one["kind"] != "withheld"]
+    return [f"  not known here: {one['kind']} {one['name']}, {one['count']} times" for one in rows[:MOST_LINES]]
 
 
 def _table(found: dict[str, Any], *, running: bool) -> str:
@@ -69,4 +82,4 @@ def _table(found: dict[str, Any], *, running: bool) -> str:
     shadow = (
         ["  delivery: shadow: records are counted, and nothing is sent to the mesh"] if delivery == "shadow" else []
     )
-    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *_kept_back(found), *shadow])
+    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *_kept_back(found), *_unknown(found), *shadow])

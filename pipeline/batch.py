@@ -9,6 +9,7 @@ from pipeline.errors import Unavailable
 from pipeline.models import Internal
 from pipeline.rules.allowlist import Allowed
 from pipeline.rules.exclusion import Person
+from pipeline.slack.census import Census
 from pipeline.store.channel_pauses import Judged
 from pipeline.store.connections import Registration
 from pipeline.store.entries import Header
@@ -48,6 +49,7 @@ class Work:
     mapped: list[Mapped] = field(default_factory=list)
     directory: list[Internal] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    census: Census = field(default_factory=Census)
     dead: list[Dead] = field(default_factory=list)
     sealed_death: str | None = None
     purged: bool = False

@@ -64,11 +64,11 @@ def _record(work: Work, raw: object, team: str, names: Names) -> Internal | None
     match work.header.kind:
         case "messages":
             channel = (work.envelope.channel if work.envelope else None) or ""
-            return map_message(raw, team=team, channel=channel, epoch=work.epoch, names=names)
+            return map_message(raw, team=team, channel=channel, epoch=work.epoch, names=names, census=work.census)
         case "channels":
-            return map_channel(raw, team=team, epoch=work.epoch)
+            return map_channel(raw, team=team, epoch=work.epoch, census=work.census)
         case _:
-            return map_user(raw, team=team, epoch=work.epoch)
+            return map_user(raw, team=team, epoch=work.epoch, census=work.census)
 
 
 def _names(stores: Stores, batch: Batch, works: list[Work]) -> Names:

@@ -14,7 +14,7 @@ from pipeline.revocations import revocation
 from pipeline.rules.coverage import page_facts
 from pipeline.rules.versions import ts_us
 from pipeline.stages.stores import Stores
-from pipeline.store import counters, receipts
+from pipeline.store import census, counters, receipts
 from pipeline.store.dead_letters import DeadLetter, bury, bury_sealed
 from pipeline.store.inbox import Inbox, Taken
 from pipeline.store.keys import Keys
@@ -63,9 +63,18 @@ def _settle(
     if batch.judged is not None and generation is not None:
         stores.channel_pauses.write(changes, stores.events, batch.judged, now)
     counters.add(changes, inbox.keys, counts)
+    census.add(stores.client, changes, inbox.keys, _unknown(works))
     part = Taken(batch.taken.member, [work.stored for work in works], batch.taken.alone, batch.taken.crashes)
     said = inbox.settle(part, generation, changes)
     return counts if said == "settled" else Counter({said: len(works)})
+
+
+def _unknown(works: list[Work]) -> Counter[tuple[str, str]]:
+    """What the pages held that this version does not know; of pages that are held back it is counted when they come."""
+    found: Counter[tuple[str, str]] = Counter()
+    for work in works:
+        found.update(work.census.counts)
+    return found
 
 
 def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work, find: FindRun, now: int) -> None:

@@ -23,6 +23,7 @@ script touches one hash slot.
     {sN}:events, {sN}:events:order, {sN}:events:due   what waits to be told: id → event; id → written; id → due
     {sN}:events:dead, {sN}:events:dead:order   what could not be told: id → event; id → since when
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
+    {sN}:census                  <kind>|<name> → how often Slack sent what this version does not know
     sluice:meta                  shard count, layout version, hold
     sluice:probe                 written by each /readyz, to see whether it can be
     sluice:probe:<id>            what a trial run of the doctor saw, for a quarter of an hour (probes.py)
@@ -129,6 +130,11 @@ class Keys:
     def counters(self) -> str:
         """Counter → number."""
         return self._key("counters")
+
+    @property
+    def census(self) -> str:
+        """What Slack sent that is not known here, by kind and name → number."""
+        return self._key("census")
 
     @property
     def audit(self) -> str:
