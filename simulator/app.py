@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from simulator.callbacks import Courier
+from simulator.channel_control import ChannelControl
 from simulator.config import SimulatorConfig
 from simulator.control import Control
 from simulator.core_api import CoreApi
@@ -42,6 +43,7 @@ def create_app(
     paragon = Paragon(config, workspaces, engine, slack, triggers)
     control = Control(config, workspaces, engine, ledger, triggers, paragon.limit)
 
+    channels = ChannelControl(workspaces, engine)
     pages = [*CoreService(config, CoreApi(config.core_api, config.core_token, core)).routes(),
              *Portal(config, workspaces, engine).routes()]  # fmt: skip
 
@@ -50,7 +52,7 @@ def create_app(
         yield
         await engine.aclose()
 
-    routes = [*paragon.routes(), Mount("/slack", slack_app), *control.routes(), *pages]
+    routes = [*paragon.routes(), Mount("/slack", slack_app), *control.routes(), *channels.routes(), *pages]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.engine = engine
     return app
