@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from api.services import Services
 from pipeline.errors import Unavailable
 from pipeline.rules.identity import REASONS
-from pipeline.store import backlog, census, counters, dead_letters, hold
+from pipeline.store import backlog, census, counters, dead_letters, events_shown, hold
 
 # What a counter of the store is called here: `delivered.message` → sluice_records_delivered_total{model="message"}.
 _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
@@ -23,6 +23,7 @@ _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "dead": ("sluice_records_dead", "Records, or whole entries, that can never work", ("reason",)),
     "gaps": ("sluice_gaps", "Pages on which Slack itself refused", ()),
     "paused": ("sluice_channel_pauses", "Channels that were paused, each time one was", ("reason",)),
+    "outgoing": ("sluice_outgoing_events", "What became of events to the core service", ("outcome", "type")),
     "pulls": ("sluice_pulls", "Requested windows that ended without proof", ("outcome",)),
 }
 _OTHER: Final = ("sluice_events", "Whatever else is counted", ("name",))
@@ -75,6 +76,7 @@ def _of_store(known: Services) -> Iterator[Metric]:
     held = int(hold.found(known.client) is not None)
     yield GaugeMetricFamily("sluice_store_held", "1: out of a backup, waits for ./sluice restore --confirm", held)
     yield _paused_channels(known)
+    yield from _of_events(known)
     letters = dead_letters.count(known.client, known.shards)
     yield GaugeMetricFamily("sluice_dead_letters", "Dead letters kept", letters)
     by_family: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], int]] = {}
@@ -86,6 +88,17 @@ def _of_store(known: Services) -> Iterator[Metric]:
     yield _family("sluice_unknown", "What Slack sent that this version does not know", ("kind", "name"), unknown)
     for (name, text, labels), rows in sorted(by_family.items()):
         yield _family(name, text, labels, rows.items())
+
+
+def _of_events(known: Services) -> Iterator[Metric]:
+    found, state = events_shown.counts(known.client, known.shards, known.now_us()), known.outbox.state()
+    yield GaugeMetricFamily("sluice_outgoing_waiting", "Events that wait to be told", found.waiting)
+    yield GaugeMetricFamily("sluice_outgoing_dead", "Events that could not be told", found.dead)
+    yield GaugeMetricFamily(
+        "sluice_outgoing_oldest_seconds", "Age of the oldest waiting event", found.oldest_age or 0.0
+    )
+    shut = int(state is not None and state.word(known.now_us()) != "open")
+    yield GaugeMetricFamily("sluice_outgoing_shut", "1: the core service's address fails, or said 410", shut)
 
 
 def _paused_channels(known: Services) -> GaugeMetricFamily:

@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.access import OPERATOR, Known, Operator, Scope, core_router, may_see
 from api.answers import Described, problems
+from api.events import counts as event_counts
 from api.metrics import exposition
 from api.problems import Problem
 from api.services import Services
@@ -65,6 +66,7 @@ def show_status(known: Known, _: Operator) -> StatusShown:
         paused=sorted(known.pauses.listing()),
         paused_channels=_paused_channels(known, names),
         held=_held(known),
+        events=event_counts(known),
         delivery=known.delivery,
         dead_letters=dead_letters.count(known.client, known.shards),
         connections=len(names),

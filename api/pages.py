@@ -8,7 +8,7 @@ from typing import Any, Final
 
 Json = Mapping[str, Any]
 
-_ORDER: Final = ("connections", "allowlist", "pulls", "webhooks", "operations", "health")
+_ORDER: Final = ("connections", "allowlist", "pulls", "webhooks", "events", "operations", "health")
 _CODE: Final = re.compile(r"`([^`\n]+)`")
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
@@ -36,6 +36,8 @@ def docs_page(schema: Json) -> str:
         for method, operation in operations.items():
             tag = (operation.get("tags") or ["other"])[0]
             groups.setdefault(tag, []).append(_operation(path, method, operation))
+    for name, (operation,) in ((name, one.values()) for name, one in schema.get("webhooks", {}).items()):
+        groups.setdefault(operation["tags"][0], []).append(_operation(name, "sent", operation))
     sections = "".join(f"<h2>{html.escape(tag)}</h2>{''.join(rows)}" for tag, rows in groups.items() if rows)
     schemas = "".join(_schema(name, body) for name, body in sorted(_schemas(schema).items()))
     return (

@@ -11,11 +11,13 @@ from pipeline.store.allowlists import Allowlists
 from pipeline.store.channel_answers import ChannelAnswers
 from pipeline.store.channel_pauses import ChannelPauses
 from pipeline.store.connections import Connections
+from pipeline.store.dead_events import DeadEvents
 from pipeline.store.directory import Directory
 from pipeline.store.disconnect import Disconnect
 from pipeline.store.keys import Shards
 from pipeline.store.ledger import Ledger
 from pipeline.store.looks import Looks
+from pipeline.store.outbox import Outbox
 from pipeline.store.pauses import Pauses
 from pipeline.store.people import People
 from pipeline.store.schedule import Schedule
@@ -42,6 +44,8 @@ class Services:
     people: People
     schedule: Schedule
     disconnect: Disconnect
+    outbox: Outbox
+    dead_events: DeadEvents
     user_tokens: UserTokens
     core_tokens: Mapping[str, Sequence[str]]
     ring: Callable[[int], None]
@@ -67,8 +71,11 @@ def make_services(
     now_us: Callable[[], int],
     delivery: Literal["live", "shadow"] = "live",
     direct_messages: bool = False,
+    events_url: str = "",
 ) -> Services:
-    """All services over one client. `direct_messages`: whether IMs and MPIMs may be allowed."""
+    """All services over one client. `direct_messages`: whether IMs and MPIMs may be allowed; `events_url`: where the
+    core service takes events, "" for nowhere.
+    """
     return Services(
         client=client,
         shards=shards,
@@ -83,6 +90,8 @@ def make_services(
         people=People(client, shards, vault),
         schedule=Schedule(client, shards),
         disconnect=Disconnect(client, shards, vault),
+        outbox=Outbox(client, shards, events_url),
+        dead_events=DeadEvents(client, shards),
         user_tokens=user_tokens,
         core_tokens=core_tokens,
         ring=ring,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.shown_census import CensusShown
+from api.shown_events import EventCounts
 from api.shown_pauses import ChannelPauseShown, Paused
 from pipeline.store import hold
 
@@ -256,6 +257,7 @@ class StatusShown(BaseModel):
         list[ChannelPauseShown], Field(description="Single channels that wait for somebody's word: the newest hundred.")
     ]
     held: Held
+    events: Annotated[EventCounts, Field(description="What the core service is told: `GET /v1/events`.")]
     dead_letters: int
     connections: int
     delivery: Annotated[

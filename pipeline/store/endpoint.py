@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Literal
 
 import redis
 
@@ -32,8 +33,8 @@ class State:
     reason: str = ""
     disabled: bool = False
 
-    def word(self, now: int) -> str:
-        """`open`, `parked` or `disabled`."""
+    def word(self, now: int) -> Literal["open", "parked", "disabled"]:
+        """As it is at that time (microseconds)."""
         if self.disabled:
             return "disabled"
         return "parked" if self.until > now else "open"

@@ -128,7 +128,7 @@ class Events:
         # An event that came in between may have left the item's time as it was: the number tells.
         changes = Changes().expect(seen, "ZSCORE", keys.due, due).expect(number, "ZCARD", keys.events_order)
         if first:
-            changes.do("ZADD", keys.due, max(int(float(first[0][1])), not_before), due)
+            changes.do("ZADD", keys.due, max(int(float(first[1])), not_before), due)
         else:
             changes.do("ZREM", keys.due, due)
         return changes.commit(self._client) == 0

@@ -29,7 +29,7 @@ def counts(client: redis.Redis, shards: Shards, now_us: int) -> Counts:
     waiting = ask_all(client, [("ZCARD", keys.events_order) for keys in every])
     dead = ask_all(client, [("ZCARD", keys.events_dead_order) for keys in every])
     firsts = ask_all(client, [("ZRANGE", keys.events_order, 0, 0, "WITHSCORES") for keys in every])
-    written = [float(row[0][1]) for row in firsts if row]
+    written = [float(row[1]) for row in firsts if row]
     return Counts(sum(waiting), sum(dead), max(0.0, (now_us - min(written)) / 1e6) if written else None)
 
 
@@ -63,8 +63,8 @@ def public(event: Waiting) -> dict[str, Any]:
 def _newest_first(client: redis.Redis, kept: str, order: str) -> Iterator[tuple[int, Waiting]]:
     start = 0
     while rows := ask(client, "ZRANGE", order, start, start + _PAGE - 1, "REV", "WITHSCORES"):
-        found = ask(client, "HMGET", kept, *(name for name, _ in rows))
-        for (_, at), one in zip(rows, found, strict=True):
+        names, scores = rows[::2], rows[1::2]
+        for at, one in zip(scores, ask(client, "HMGET", kept, *names), strict=True):
             if one is not None:
                 yield int(float(at)), read(one)
-        start += len(rows)
+        start += len(names)
