@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from api.services import Services
 from pipeline.errors import Unavailable
 from pipeline.rules.identity import REASONS
-from pipeline.store import backlog, census, counters, dead_letters, events_shown, hold
+from pipeline.store import backlog, census, channel_pauses, counters, dead_letters, events_shown, hold
 
 # What a counter of the store is called here: `delivered.message` → sluice_records_delivered_total{model="message"}.
 _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
@@ -103,7 +103,7 @@ def _of_events(known: Services) -> Iterator[Metric]:
 
 def _paused_channels(known: Services) -> GaugeMetricFamily:
     family = GaugeMetricFamily("sluice_paused_channels", "Channels that wait for somebody's word", labels=("reason",))
-    pauses = Counter(pause.reason for pause in known.channel_pauses.listing(known.connections.names()))
+    pauses = Counter(pause.reason for pause in channel_pauses.listing(known.client, known.shards))
     for reason in REASONS:
         family.add_metric((reason,), pauses[reason])
     return family

@@ -17,7 +17,7 @@ from api.shown_census import CensusShown
 from api.shown_pauses import ChannelPauseShown
 from pipeline.connection import split_connection
 from pipeline.errors import Unavailable
-from pipeline.store import backlog, census, counters, dead_letters, hold, receipts
+from pipeline.store import backlog, census, channel_pauses, counters, dead_letters, hold, receipts
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, shard_of_id
 
@@ -58,18 +58,18 @@ def list_dead_letters(
 @router.get("/v1/status", responses=problems(403))
 def show_status(known: Known, _: Operator) -> StatusShown:
     """Backlog, the age of the oldest waiting entry in seconds, counters, dead letters."""
-    waiting, names = backlog.measure(known.client, known.shards, known.now_us()), known.connections.names()
+    waiting = backlog.measure(known.client, known.shards, known.now_us())
     return StatusShown(
         backlog=waiting.entries,
         oldest_waiting_age=waiting.oldest_age,
         parked=waiting.parked,
         paused=sorted(known.pauses.listing()),
-        paused_channels=_paused_channels(known, names),
+        paused_channels=_paused_channels(known),
         held=_held(known),
         events=event_counts(known),
         delivery=known.delivery,
         dead_letters=dead_letters.count(known.client, known.shards),
-        connections=len(names),
+        connections=len(known.connections.names()),
         counters=counters.totals(known.client, known.shards),
         census=_census(known),
     )
@@ -80,9 +80,9 @@ def _census(known: Services) -> list[CensusShown]:
     return [CensusShown(kind=kind, name=name, count=count) for (kind, name), count in most]
 
 
-def _paused_channels(known: Services, connections: list[str]) -> list[ChannelPauseShown]:
-    newest = sorted(known.channel_pauses.listing(connections), key=lambda pause: -pause.at)[:_MOST_PAUSED_SHOWN]
-    return [ChannelPauseShown.model_validate(pause) for pause in newest]
+def _paused_channels(known: Services) -> list[ChannelPauseShown]:
+    newest = sorted(channel_pauses.listing(known.client, known.shards), key=lambda pause: -pause.at)
+    return [ChannelPauseShown.model_validate(pause) for pause in newest[:_MOST_PAUSED_SHOWN]]
 
 
 @health_router.get("/healthz")

@@ -68,12 +68,6 @@ class ChannelPauses:
                 found.setdefault(pause.channel, []).append(pause)
         return found
 
-    def listing(self, connections: Iterable[str]) -> list[ChannelPause]:
-        """Every pause of the organisations that these connections belong to."""
-        orgs = sorted({split_connection(name)[1] for name in connections})
-        rows = ask_all(self._client, [("HGETALL", self._shards.of_org(org).paused_channels(org)) for org in orgs])
-        return [pause for org, row in zip(orgs, rows, strict=True) for pause in read(org, row)]
-
     def judge(
         self, org: str, team: str, allowed: Allowed, notices: Collection[Evidence], seen: list[AllowedSlackChannel]
     ) -> Judged:
@@ -166,6 +160,14 @@ def start_anew(
         forget(changes, keys, org, team, channel)
         external = shown[channel].is_ext_shared if channel in shown else None
         keep(changes, keys, org, team, channel, Baseline(external, epoch, epoch))
+
+
+def listing(client: redis.Redis, shards: Shards) -> list[ChannelPause]:
+    """Every pause of every organisation."""
+    members = ask_all(client, [("SMEMBERS", keys.connections) for keys in shards.all()])
+    orgs = sorted({split_connection(name.decode())[1] for row in members for name in row})
+    rows = ask_all(client, [("HGETALL", shards.of_org(org).paused_channels(org)) for org in orgs])
+    return [pause for org, row in zip(orgs, rows, strict=True) for pause in read(org, row)]
 
 
 def read(org: str, rows: Mapping[bytes, bytes]) -> list[ChannelPause]:
