@@ -16,6 +16,7 @@ from simulator.config import CHANNELS, MESSAGES, USERS
 
 PROJECT = "sluice-development"
 KEY_ID = "development"
+EVENTS_PATH = "/core/events"  # where the simulator takes what Sluice tells the core service
 PLAYED_ORG = "org001"  # the one organisation that the simulator's core service speaks for
 
 # A part of the outside world → what marks it as real.
@@ -94,6 +95,7 @@ def stand_in_variables(addresses: Mapping[str, str], secrets: DevSecrets) -> dic
     variables: dict[str, str] = {}
     if "simulator" in addresses:
         variables |= _simulated_paragon(addresses["simulator"], secrets)
+        variables |= _simulated_events(addresses["simulator"], secrets)
     if "mesh" in addresses:
         variables["SLUICE_MESH_URL"] = addresses["mesh"]
         variables["SLUICE_MESH_TOKEN"] = secrets.mesh_token.get_secret_value()
@@ -112,6 +114,14 @@ def _simulated_paragon(url: str, secrets: DevSecrets) -> dict[str, str]:
         "SLUICE_PARAGON_WORKFLOW_MESSAGES": MESSAGES,
         "SLUICE_PARAGON_WORKFLOW_CHANNELS": CHANNELS,
         "SLUICE_PARAGON_WORKFLOW_USERS": USERS,
+    }
+
+
+def _simulated_events(url: str, secrets: DevSecrets) -> dict[str, str]:
+    """The core service that the simulator plays takes events; what the user sets of them comes in its place."""
+    return {
+        "SLUICE_EVENTS_URL": url + EVENTS_PATH,
+        "SLUICE_EVENTS_SECRETS": secrets.event_secret.get_secret_value(),
     }
 
 

@@ -13,6 +13,7 @@ from simulator.config import SimulatorConfig
 from simulator.control import Control
 from simulator.core_api import CoreApi
 from simulator.core_service import CoreService
+from simulator.events import EventsDoor
 from simulator.export import read_export
 from simulator.generate.workspace import generate
 from simulator.ledger import Ledger
@@ -44,7 +45,8 @@ def create_app(
     control = Control(config, workspaces, engine, ledger, triggers, paragon.limit)
 
     channels = ChannelControl(workspaces, engine)
-    pages = [*CoreService(config, CoreApi(config.core_api, config.core_token, core)).routes(),
+    pages = [*EventsDoor(config).routes(),
+             *CoreService(config, CoreApi(config.core_api, config.core_token, core)).routes(),
              *Portal(config, workspaces, engine).routes()]  # fmt: skip
 
     @asynccontextmanager
