@@ -38,6 +38,7 @@ COMMANDS = {
     "restore": Command("a backup put in place, held until confirmed", "./sluice restore FILE", "cli.restore"),
     "pause": Command("hold back delivery and pulls; intake goes on", "./sluice pause org:end10843", "cli.pause"),
     "resume": Command("end a pause", "./sluice resume org:end10843", "cli.resume"),
+    "events": Command("what the core service is told, and what it did not take", "./sluice events test", "cli.events"),
     "demo": Command("one full pass on fresh state, counted by an outside ledger", "./sluice demo --json", "cli.demo"),
     "bench": Command("conditions side by side in one run, as ratios", "./sluice bench mesh --quick", "cli.bench"),
     "test": Command("every check: lint, format, types, imports, tests", "./sluice test", "cli.test"),

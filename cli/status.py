@@ -12,7 +12,7 @@ from cli.exits import Exit
 from cli.runfile import STATE_DIR, holder, read_status
 
 WAITING = ("backlog", "oldest_waiting_age", "delivery")
-SAID = ("paused", "paused_channels", "held", "census", *WAITING)
+SAID = ("paused", "paused_channels", "held", "events", "census", *WAITING)
 """What `/v1/status` tells and this repeats; null where it does not answer."""
 MOST_LINES = 5
 
@@ -66,6 +66,16 @@ def _kept_back(found: dict[str, Any]) -> list[str]:
     return [*(f"  paused: {scope}" for scope in found["paused"] or ()), *rows, *held]
 
 
+def _events(found: dict[str, Any]) -> list[str]:
+    """What the core service was not told yet; nothing where it is told, or nobody wants to be."""
+    told = found["events"] or {}
+    if not (told.get("waiting") or told.get("dead")):
+        return []
+    state, reason = told["endpoint"]["state"], told["endpoint"]["reason"]
+    why = f"; its address is {state} ({reason})" if state in ("parked", "disabled") else ""
+    return [f"  events: {told['waiting']} wait, {told['dead']} are dead{why}: ./sluice events"]
+
+
 def _unknown(found: dict[str, Any]) -> list[str]:
     """What Slack sends that this version does not know; what is left out by rule is no news."""
     rows = [one for one in found["census"] or () if one["kind"] != "withheld"]
@@ -82,4 +92,5 @@ def _table(found: dict[str, Any], *, running: bool) -> str:
     shadow = (
         ["  delivery: shadow: records are counted, and nothing is sent to the mesh"] if delivery == "shadow" else []
     )
-    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *_kept_back(found), *_unknown(found), *shadow])
+    told = [*_kept_back(found), *_events(found), *_unknown(found), *shadow]
+    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *told])
