@@ -6,7 +6,7 @@ version does not know are read as far as they hold texts where Slack's blocks ho
 
 from typing import Any, Final
 
-from pipeline.slack.characters import clean, text_or_none
+from pipeline.slack.characters import text_or_none
 from pipeline.slack.commonmark import commonmark
 from pipeline.slack.foreign import holds_other, names_other
 from pipeline.slack.known import BLOCKS, ELEMENTS
@@ -54,9 +54,9 @@ def has_rich_text(blocks: object) -> bool:
 
 
 def _block(block: dict[str, Any], reading: Reading) -> str:
-    if block.get("type") != "rich_text" and holds_other(block, reading.channel):
-        return withhold(block, reading)
-    return _read(block, reading, _DEEPEST)
+    """A rich_text's elements say for themselves whose they are; in any other block, one id speaks for the whole."""
+    is_other = names_other if block.get("type") == "rich_text" else holds_other
+    return withhold(block, reading) if is_other(block, reading.channel) else _read(block, reading, _DEEPEST)
 
 
 def _lines(texts: list[str]) -> str:
@@ -77,8 +77,6 @@ def _read(value: object, reading: Reading, depth: int) -> str:
 
 def _object(part: dict[str, Any], reading: Reading, depth: int) -> str:
     kind = part.get("type")
-    if names_other(part, reading.channel):
-        return withhold(part, reading)
     match kind:
         case "rich_text":
             return rich_text(part, reading)
@@ -93,7 +91,7 @@ def _object(part: dict[str, Any], reading: Reading, depth: int) -> str:
         case "markdown":
             return commonmark(text_or_none(part.get("text")) or "", reading)
         case "image":
-            return _read(part.get("title"), reading, depth - 1) or clean(text_or_none(part.get("alt_text")) or "")
+            return _read(part.get("title"), reading, depth - 1) or text_or_none(part.get("alt_text")) or ""
         case "call":
             return _call(part, reading)
     return _shown(kind, part, reading, depth)
@@ -113,7 +111,7 @@ def _shown(kind: object, part: dict[str, Any], reading: Reading, depth: int) -> 
     names = _SHOWN.get(kind, _ANYWHERE) if isinstance(kind, str) else _ANYWHERE
     text = _joined(names, part, reading, depth)
     if kind is not None and not known:
-        reading.count("block", kind)
+        reading.count("block" if depth == _DEEPEST else "element", kind)
         reading.unread = reading.unread or not text
     return text
 
@@ -135,7 +133,9 @@ def _table(rows: object, reading: Reading, depth: int) -> str:
 
 def _number(value: object) -> str:
     """A number as JSON writes it; one that no reader could hold is left out."""
-    return str(value) if type(value) in (int, float) and abs(value) <= _EXACT else ""  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return str(value) if -_EXACT <= value <= _EXACT else ""
 
 
 def _call(part: dict[str, Any], reading: Reading) -> str:

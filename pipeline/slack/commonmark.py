@@ -41,10 +41,7 @@ def commonmark(source: str, reading: Reading) -> str:
     text = _SPAN.sub(take, clean(source))
     for pattern, instead in _LINE:
         text = pattern.sub(instead, text)
-    for _ in range(2):
-        for pattern in _EMPHASIS:
-            text = pattern.sub(r"\2", text)
-    pieces = unescape(text).split("\0")
+    pieces = unescape(_unmarked(text)).split("\0")
     return clean("".join(piece for pair in zip(pieces, [*taken, ""], strict=True) for piece in pair)).strip("\n")
 
 
@@ -52,7 +49,14 @@ def _span(match: re.Match[str], reading: Reading) -> str:
     if match["fence"]:
         return match["block"].removesuffix("\n")
     if match["address"]:
-        return reading.link(unescape(match["address"]), unescape(match["label"]))
+        return reading.link(unescape(match["address"]), unescape(_unmarked(match["label"])))
     if match["token"]:
         return token(match["token"], reading)
     return match["code"] or match["escaped"] or ""
+
+
+def _unmarked(text: str) -> str:
+    """Without emphasis, which nests two deep."""
+    for pattern in _EMPHASIS * 2:
+        text = pattern.sub(r"\2", text)
+    return text

@@ -159,21 +159,17 @@ def _living(message: SlackMessage, place: _Place, reading: Reading) -> Message:
 
 def _text(message: SlackMessage, attachments: list[SlackAttachment], reading: Reading) -> str:
     """What a person reads (docs/slack-text.md): blocks where they say it, else the text, else what stands for it."""
-    said = message.text if message.text and not message.text.isspace() else ""
+    said, shown = message.text if message.text and not message.text.isspace() else "", ""
     if message.blocks:
         reading.learn_labels(said)
         shown = blocks_text(message.blocks, reading)
-        if shown and not said:
-            return shown
-        if shown and has_rich_text(message.blocks) and not reading.unread:
-            return shown
-        read = plain(said, reading)
-        return shown if shown and not _words(shown) <= _words(read) else read or attachments_text(attachments, reading)
-    return (
-        plain(said, reading)
-        or attachments_text(attachments, reading)
-        or plain(_instead(message, reading.channel), reading)
-    )
+    if shown and has_rich_text(message.blocks) and said and not reading.unread:
+        return shown
+    read = plain(said, reading)
+    if read:
+        return read if _words(shown) <= _words(read) else shown
+    beside = attachments_text([one for one in attachments if not (shown and one.from_url)], reading)
+    return "\n".join(filter(None, (shown, beside))) or plain(_instead(message, reading.channel), reading)
 
 
 def _words(text: str) -> set[str]:

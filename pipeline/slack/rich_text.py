@@ -44,6 +44,9 @@ def quoted(text: str) -> str:
 def _parts(elements: object, reading: Reading, depth: int) -> str:
     """Sections bring their own line ends or not; what follows begins a line either way."""
     text: list[str] = []
+    if depth <= 0:
+        reading.unread = True
+        return ""
     for element in objects(elements):
         part = _part(element, reading, depth)
         if part and text and not text[-1].endswith("\n"):
@@ -70,8 +73,8 @@ def _list(part: dict[str, Any], reading: Reading, depth: int) -> str:
     indent, ordered = min(whole(part.get("indent")), _DEEPEST), part.get("style") == "ordered"
     number, lines = whole(part.get("offset")), []
     for item in objects(part.get("elements")):
-        if item.get("type") == "rich_text_list" and depth:
-            lines.append(_part({**item, "indent": max(indent + 1, whole(item.get("indent")))}, reading, depth - 1))
+        if item.get("type") == "rich_text_list":
+            lines.append(_parts([{**item, "indent": max(indent + 1, whole(item.get("indent")))}], reading, depth - 1))
             continue
         number += 1
         lines.append("  " * indent + (f"{number}. " if ordered else "• ") + _part(item, reading, depth))
@@ -100,7 +103,7 @@ def _element(element: dict[str, Any], reading: Reading, depth: int) -> str:
     read = _ELEMENTS.get(kind) if isinstance(kind, str) else None
     if read is not None:
         return read(element, reading) or text_or_none(element.get("text")) or ""
-    if kind in _PARTS and depth > 0:
+    if kind in _PARTS:
         return _parts([element], reading, depth - 1)
     return _unknown(element, reading, depth)
 

@@ -165,6 +165,7 @@ def test_titles_that_a_program_wrote_are_links_beside_a_text_and_a_previews_is_n
             {"type": "markdown", "text": "> *a* \\*b\\* ![pic](https://p.example)\n```py\nx = **y**\n```"},
             "> a *b* pic\nx = **y**",
         ),
+        ({"type": "markdown", "text": "[**bold** a_b](https://a.example) ~~no~~ *a _b_*"}, "bold a_b no a b"),
         ({"type": "markdown", "text": "snake_case __init__.py 2 * 3 <@U1>"}, "snake_case init.py 2 * 3 @Ada"),
         ({"type": "section", "text": {"type": "plain_text", "text": "*a* &lt;b&gt; <@U1>"}}, "*a* <b> @Ada"),
         ({"type": "divider", "text": "never shown"}, ""),
@@ -179,12 +180,14 @@ def test_each_kind_of_block_is_read_as_it_is_shown(block: Json, text: str) -> No
 
 @pytest.mark.parametrize(("levels", "text"), [(4, "bottom"), (1000, "")])
 def test_blocks_are_followed_deeper_than_slack_nests_and_no_further(levels: int, text: str) -> None:
-    part, block = words("bottom"), mrkdwn("bottom")
+    part, item, block = words("bottom"), section(words("bottom")), mrkdwn("bottom")
     for _ in range(levels):
         part = section(part)
+        item = section(item, kind="rich_text_list")
         block = {"type": "container", "child_blocks": [block]}
     assert [mapped(text="", blocks=blocks).text for blocks in (rich(part), [block])] == [text, text]
-    assert mapped(text="beside", blocks=rich(part) if levels > 4 else []).text == "beside"
+    assert mapped(text="", blocks=rich(item)).text.strip(" •\n") == text
+    assert mapped(text="beside", blocks=rich(part)).text == (text or "beside")
 
 
 MEGABYTE = 1_000_000

@@ -41,7 +41,7 @@ def test_what_is_known_costs_the_census_nothing() -> None:
         ({"brand_new": {"text": "x"}}, ("field", "message.brand_new")),
         ({"attachments": [{"brand_new": 1}]}, ("field", "attachment.brand_new")),
         ({"blocks": [{"type": "brand_new"}]}, ("block", "brand_new")),
-        ({"blocks": [{"type": "section", "accessory": {"type": "brand_new"}}]}, ("block", "brand_new")),
+        ({"blocks": [{"type": "section", "accessory": {"type": "brand_new"}}]}, ("element", "brand_new")),
         ({"blocks": [{"type": "rich_text", "elements": [{"type": "rich_text_new"}]}]}, ("element", "rich_text_new")),
         ({"attachments": [{"channel_id": "C2"}]}, ("withheld", "attachment")),
         ({"blocks": [{"type": "section", "channel_id": "C2"}]}, ("withheld", "block")),
