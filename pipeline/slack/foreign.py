@@ -54,6 +54,11 @@ def reference(value: object, channel: str) -> list[Reference]:
     return [Reference(channel=linked[0], ts=linked[1])] if linked else []
 
 
+def is_another_message(address: str, channel: str) -> bool:
+    """Whether an address is that of another channel, or of a message in it."""
+    return "/archives/" in address and any(linked != channel for linked, _ in _linked({"from_url": address}))
+
+
 def _id(value: object) -> object:
     return value.get("id") if isinstance(value, dict) else value
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.models import Mentions, Reference
 from pipeline.slack.census import Census, Kind
+from pipeline.slack.foreign import is_another_message
 from pipeline.slack.names import Names
 
 _LABELLED = re.compile(r"<(?:[@#]|!subteam\^)([A-Za-z0-9_.-]{1,64})\|([^<>]++)>")
@@ -80,8 +81,13 @@ class Reading:
         return "@" + name
 
     def link(self, address: str, label: str = "") -> str:
-        """The label, or the address where there is none; `mailto:` and `tel:` are not read aloud."""
+        """The label, or the address where there is none; `mailto:` and `tel:` are not read aloud.
+
+        A label of another channel's message may quote it: there, the address is all.
+        """
         self.found.links[address] = None
+        if label and is_another_message(address, self.channel):
+            return address
         return label or address.removeprefix("mailto:").removeprefix("tel:")
 
     def _label(self, name: str, label: str, sign: str) -> str:

@@ -84,6 +84,14 @@ def test_an_attachment_of_this_channel_or_of_none_is_read(attachment: dict[str, 
     assert (record.text, record.references, dict(census.counts)) == ("own", [], {})
 
 
+def test_of_a_link_to_another_channels_message_the_address_is_all() -> None:
+    link = {"type": "link", "url": LINK, "text": CANARY}
+    blocks = [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}]
+    for raw in ({"text": f"<{LINK}|{CANARY}>"}, {"blocks": blocks}):
+        record, _ = mapped(**raw)
+        assert (record.text, record.links) == (LINK, [LINK])
+
+
 def test_a_mention_of_a_channel_in_an_attachments_blocks_is_no_foreign_content() -> None:
     elements = [{"type": "text", "text": "see "}, {"type": "channel", "channel_id": "C2", "style": {"bold": True}}]
     rich = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
