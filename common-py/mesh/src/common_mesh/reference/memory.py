@@ -14,6 +14,7 @@ from common_mesh.reference.store import (
     LoggedEffect,
     Request,
     Space,
+    States,
     cut,
     tombstone,
 )
@@ -90,6 +91,14 @@ class MemoryStore:
         with self._lock:
             kept = self._kept.get(space, _Kept())
             return sum(not (row.dead or row.record.deleted) for row in kept.rows.values())
+
+    def states(self, space: Space) -> States:
+        """Every id, by what became of it."""
+        with self._lock:
+            rows = list(self._kept.get(space, _Kept()).rows.values())
+        dead = sum(row.dead for row in rows)
+        deleted = sum(row.record.deleted and not row.dead for row in rows)
+        return States(len(rows) - deleted - dead, deleted, dead)
 
     def spaces(self, org: str | None = None, module: str | None = None) -> dict[Space, int]:
         """Spaces that hold anything, with their live records."""

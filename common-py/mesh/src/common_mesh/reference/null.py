@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from common_mesh.reference.store import UNCUT, Answer, Filters, LoggedEffect, Request, Space
+from common_mesh.reference.store import UNCUT, Answer, Filters, LoggedEffect, Request, Space, States
 from common_mesh.wire import LETTERS
 
 
@@ -25,6 +25,10 @@ class NullStore:
         """Lines that came, repeats included."""
         with self._lock:
             return self._counts[space]
+
+    def states(self, space: Space) -> States:
+        """Lines that came, as if they lived."""
+        return States(live=self.count(space))
 
     def spaces(self, org: str | None = None, module: str | None = None) -> dict[Space, int]:
         """Spaces that lines came for."""

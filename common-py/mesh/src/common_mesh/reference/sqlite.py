@@ -18,6 +18,7 @@ from common_mesh.reference.store import (
     LoggedEffect,
     Request,
     Space,
+    States,
     beyond,
     cut,
     tombstone,
@@ -85,6 +86,14 @@ class SQLiteStore:
     def count(self, space: Space) -> int:
         """Live records."""
         return self.spaces(*space).get(space, 0)
+
+    def states(self, space: Space) -> States:
+        """Every id, by what became of it."""
+        c = records.c
+        query = select(c.dead, c.deleted, func.count()).where(_in(c.space, space)).group_by(c.dead, c.deleted)
+        with self._reading() as connection:
+            found = {(dead, deleted): number for dead, deleted, number in connection.execute(query)}
+        return States(found.get((False, False), 0), found.get((False, True), 0), found.get((True, False), 0))
 
     def spaces(self, org: str | None = None, module: str | None = None, model: str | None = None) -> dict[Space, int]:
         """Spaces that hold anything, with their live records."""

@@ -56,6 +56,14 @@ class Filters(NamedTuple):
     prefix: str = ""
 
 
+class States(NamedTuple):
+    """How many records of a space are live, deleted, and dead by a retraction."""
+
+    live: int = 0
+    deleted: int = 0
+    dead: int = 0
+
+
 class LoggedEffect(NamedTuple):
     """One applied change, in the order of application."""
 
@@ -73,6 +81,9 @@ class Store(Protocol):
 
     def count(self, space: Space) -> int:
         """Live records: neither deleted nor dead."""
+
+    def states(self, space: Space) -> States:
+        """Every id that was ever seen, by what became of it."""
 
     def spaces(self, org: str | None = None, module: str | None = None) -> dict[Space, int]:
         """Every space and its live records, of one organisation and module if given."""
