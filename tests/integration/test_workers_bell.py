@@ -25,6 +25,7 @@ TASKS = {
     names.TRIGGER: (tasks.trigger, ["run_id"]),
     names.PATCH_METADATA: (tasks.patch_metadata, ["connection"]),
     names.LOOK: (tasks.look, ["connection"]),
+    names.TELL: (tasks.tell, ["shard"]),
     names.UPKEEP: (tasks.upkeep, ["slot"]),
 }
 

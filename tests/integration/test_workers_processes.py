@@ -23,7 +23,7 @@ from pipeline.store.receipts import find
 from pipeline.store.vault import Vault
 from settings import Settings
 from tests.eventually import eventually
-from workers.names import DISPATCH, DRAIN, PATCH_METADATA, QUEUE, TRIGGER
+from workers.names import DISPATCH, DRAIN, PATCH_METADATA, QUEUE, TELL, TRIGGER
 
 SHARDS = Shards(16)
 PICKLE = base64.b64encode(b"cos\nsystem\n(S'touch ran-from-pickle'\ntR.").decode()
@@ -165,6 +165,9 @@ HOSTILE = [
     message(call("x" * 5000 + "/y"), task=PATCH_METADATA),
     message(call(["ann/acme"]), task=PATCH_METADATA),
     message(call("nobody/nowhere"), task=PATCH_METADATA),
+    message(call("99"), task=TELL),
+    message(call(1), task=TELL),
+    message(call("../1"), task=TELL),
 ]
 
 
@@ -219,4 +222,4 @@ def test_what_a_worker_logs_names_no_content_and_no_traceback_for_others_outages
     lines = [json.loads(line) for line in stack.log("worker-1").read_text().splitlines() if line.startswith("{")]
     refused = [line for line in lines if line.get("event", line.get("message")) == "task.refused"]
     assert len(refused) >= 6
-    assert {line["task"] for line in refused} == {DRAIN, DISPATCH, PATCH_METADATA}
+    assert {line["task"] for line in refused} == {DRAIN, DISPATCH, PATCH_METADATA, TELL}
