@@ -84,8 +84,9 @@ def _of_store(known: Services) -> Iterator[Metric]:
         what, _, of = name.partition(".")
         family = _FAMILIES.get(what, _OTHER)
         by_family.setdefault(family, {})[_values(name if family is _OTHER else of, len(family[2]))] = number
-    unknown = census.totals(known.client, known.shards).items()
-    yield _family("sluice_unknown", "What Slack sent that this version does not know", ("kind", "name"), unknown)
+    names = census.totals(known.client, known.shards).items()
+    text = "What Slack sent that this version does not know, or withholds by rule, by its name"
+    yield _family("sluice_census", text, ("kind", "name"), names)
     for (name, text, labels), rows in sorted(by_family.items()):
         yield _family(name, text, labels, rows.items())
 

@@ -266,7 +266,7 @@ class StatusShown(BaseModel):
     ]
     counters: Annotated[dict[str, int], Field(examples=[{"delivered.message": 42}])]
     census: Annotated[
-        list[CensusShown], Field(description="What Slack sent that this version does not know: the most frequent.")
+        list[CensusShown], Field(description="What Slack sent that is not known here, or withheld: the most frequent.")
     ]
 
 

@@ -11,7 +11,6 @@ from typing import Final, cast
 
 import redis
 
-from pipeline.connection import split_connection
 from pipeline.events import ChannelPaused
 from pipeline.models import AllowedSlackChannel
 from pipeline.rules.allowlist import Allowed
@@ -124,7 +123,7 @@ def put(changes: Changes, keys: Keys, pause: ChannelPause) -> None:
     name = f"{pause.team}|{pause.channel}|{pause.reason}"
     said = {"at": pause.at, "by": pause.by} | ({"new_id": pause.new_id} if pause.new_id else {})
     changes.expect(0, "HEXISTS", keys.paused_channels(pause.org), name)
-    changes.do("HSET", keys.paused_channels(pause.org), name, json.dumps(said))
+    changes.do("HSET", keys.paused_channels(pause.org), name, json.dumps(said)).do("SADD", keys.asking, pause.org)
 
 
 def lift(changes: Changes, keys: Keys, org: str, team: str, channel: str) -> None:
@@ -164,8 +163,8 @@ def start_anew(
 
 def listing(client: redis.Redis, shards: Shards) -> list[ChannelPause]:
     """Every pause of every organisation."""
-    members = ask_all(client, [("SMEMBERS", keys.connections) for keys in shards.all()])
-    orgs = sorted({split_connection(name.decode())[1] for row in members for name in row})
+    members = ask_all(client, [("SMEMBERS", keys.asking) for keys in shards.all()])
+    orgs = sorted(name.decode() for row in members for name in row)
     rows = ask_all(client, [("HGETALL", shards.of_org(org).paused_channels(org)) for org in orgs])
     return [pause for org, row in zip(orgs, rows, strict=True) for pause in read(org, row)]
 

@@ -16,6 +16,7 @@ script touches one hash slot.
     {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
     {sN}:purging                 organisation → up to which dead letter its erased were looked for, epoch of the last
     {sN}:paused:<org>            <team>|<channel>|<reason> → JSON of when: channels that are not read now
+    {sN}:asking                  set of all organisations that ever had such a channel
     {sN}:baseline:<org>          <team>|<channel> → JSON of what was known of it when it was allowed, or confirmed since
     {sN}:cov:<connection>        <channel>|head, |tail, |run, |since
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
@@ -214,6 +215,11 @@ class Keys:
     def paused_channels(self, org: str) -> str:
         """An organisation's channels that are not read now, and why."""
         return self._key(f"paused:{org}")
+
+    @property
+    def asking(self) -> str:
+        """Every organisation that ever had a channel paused: where to look for those that have."""
+        return self._key("asking")
 
     def baselines(self, org: str) -> str:
         """What the allowed channels of an organisation were when somebody said yes to them."""

@@ -31,7 +31,7 @@ def test_unknown_names_of_allowed_channels_are_counted_and_nothing_that_somebody
     assert ("field", "message.elsewhere") not in found, "a dropped record is not looked into"
     shown = core.call("GET", "/v1/status").json()["census"]
     assert {"kind": "block", "name": "teleporter", "count": 2} in shown
-    assert 'sluice_unknown_total{kind="block",name="teleporter"} 2.0' in core.call("GET", "/metrics").text
+    assert 'sluice_census_total{kind="block",name="teleporter"} 2.0' in core.call("GET", "/metrics").text
     assert "secret" not in str(shown)
     assert core.call("GET", AT).status_code == 200
 

@@ -163,6 +163,26 @@ def test_a_page_that_was_judged_before_the_answer_does_not_pause_again_after_it(
     assert len(notes(world, "channel.paused")) == 1
 
 
+def test_a_drain_that_dies_before_its_settle_has_let_nothing_through_and_the_next_one_pauses(world: Channels) -> None:
+    pauses = world.stores.channel_pauses
+
+    class Dying(type(pauses)):  # type: ignore[misc]
+        """The drain ends with the page delivered and not settled."""
+
+        def write(self, *args):  # type: ignore[no-untyped-def]
+            raise MemoryError
+
+    world.stores = dataclasses.replace(world.stores, channel_pauses=Dying(world.client, SHARDS, world.vault))
+    world.receive(directory(SHARED), page("C1", FIRST))
+    with pytest.raises(MemoryError):
+        world.drain()
+    assert (world.paused(), world.live()) == ({}, {})
+    world.stores = dataclasses.replace(world.stores, channel_pauses=pauses)
+    world.drain()
+    assert (world.paused(), world.live()) == ({"C1": ["shared_externally"]}, {})
+    assert len(notes(world, "channel.paused")) == 1
+
+
 def test_a_list_without_the_channel_retracts_it_and_ends_the_pause(world: Channels) -> None:
     world.read("C1", FIRST)
     world.show(SHARED)
@@ -207,6 +227,18 @@ def test_a_paused_channel_is_not_asked_for_its_window_stays_open_and_a_resume_ma
     world.answer(again, page("C1", FIRST, SECOND, THIRD))
     assert sorted(world.live()) == [*(f"{TEAM}:C1:{ts}" for ts in (FIRST, SECOND, THIRD)), f"{TEAM}:C2:{FIRST}"]
     assert world.run_of(name).state == "covered"
+
+
+def test_a_resume_makes_the_windows_of_every_connection_due(world: Channels) -> None:
+    world.allow("C1", connection=OTHER)
+    [ours], [theirs] = world.plan(), world.plan(OTHER)
+    world.show(SHARED)
+    assert world.begin_run(theirs) == "paused"
+    world.resume()
+    for name, connection in ((ours, CONNECTION), (theirs, OTHER)):
+        assert world.client.zscore(world.keys.due, f"trigger:{name}") <= world.client.time()[0] * 1e6 + 1e6
+        assert world.client.zscore(world.keys.due, f"plan:{connection}") <= world.client.time()[0] * 1e6 + 1e6
+        assert isinstance(world.stores.ledger.begin(world.run_of(name)), Attempt)
 
 
 def test_a_new_attempt_leaves_out_the_paused_channel_and_asks_for_the_others(world: Channels) -> None:
