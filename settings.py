@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     @classmethod
     def _safe_address(cls, value: str) -> str:
         # A query is theirs to use; a name and password in it would be shown wherever the address is.
-        if value and not EVENTS_ADDRESS.fullmatch(value):
+        if value and not (EVENTS_ADDRESS.fullmatch(value) and lists.has_port(value)):
             raise ValueError("must be https://<host>, with a port, a path and a query where needed; http on loopback")
         return value
 
