@@ -34,8 +34,10 @@ def author_of(message: SlackMessage, names: Names) -> Author:
 
 def display_name(profile: SlackProfile, real_name: str | None) -> str | None:
     """The name that Slack shows: the profile's display name, else a real name; a blank one is none."""
-    named = (name for name in (profile.display_name, profile.real_name, real_name) if name and not name.isspace())
-    return next(named, None)
+    for name in (profile.display_name, profile.real_name, real_name):
+        if name and not name.isspace():
+            return name
+    return None
 
 
 def is_event(subtype: str | None) -> bool:

@@ -55,8 +55,9 @@ def has_rich_text(blocks: object) -> bool:
 
 def _block(block: dict[str, Any], reading: Reading) -> str:
     """A rich_text's elements say for themselves whose they are; in any other block, one id speaks for the whole."""
-    is_other = names_other if block.get("type") == "rich_text" else holds_other
-    return withhold(block, reading) if is_other(block, reading.channel) else _read(block, reading, _DEEPEST)
+    if block.get("type") == "rich_text":
+        return withhold(block, reading) if names_other(block, reading.channel) else rich_text(block, reading)
+    return withhold(block, reading) if holds_other(block, reading.channel) else _object(block, reading, _DEEPEST)
 
 
 def _lines(texts: list[str]) -> str:

@@ -14,8 +14,7 @@ from pipeline.slack.rich_text import objects
 
 def files_of(message: SlackMessage, reading: Reading) -> list[File]:
     """`files`, or the old single `file`."""
-    raws = list(objects(message.files)) or list(objects([message.file]))
-    return [_file(raw, reading) for raw in raws]
+    return [_file(raw, reading) for raw in objects(message.files) or objects([message.file])]
 
 
 def comments_of(message: SlackMessage, channel: str) -> str | None:

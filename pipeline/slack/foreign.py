@@ -22,6 +22,8 @@ _DEEPEST = 24
 
 def names_other(raw: Mapping[str, Any], channel: str) -> bool:
     """Whether the object says that it is of another channel: by any value that is not the message's own channel."""
+    if "channel_id" not in raw and "channel" not in raw:
+        return False
     return any(value is not None and _id(value) != channel for value in (raw.get("channel_id"), raw.get("channel")))
 
 

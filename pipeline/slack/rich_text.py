@@ -1,6 +1,6 @@
 """Slack's rich_text to the text that a person reads: the same words as its mrkdwn gives. Pure, tolerant of any JSON."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from pipeline.slack.characters import clean, id_or_none, text_or_none
@@ -18,10 +18,9 @@ def rich_text(block: dict[str, Any], reading: Reading) -> str:
     return _parts(block.get("elements"), reading, _DEEPEST).strip("\n")
 
 
-def objects(value: object) -> Iterator[dict[str, Any]]:
+def objects(value: object) -> list[dict[str, Any]]:
     """The objects of a list; anything else is left out."""
-    if isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def whole(value: object) -> int:
@@ -85,10 +84,7 @@ def _inline(part: dict[str, Any], reading: Reading, depth: int) -> str:
     if depth <= 0:
         reading.unread = True
         return ""
-    elements = part.get("elements")
-    if isinstance(elements, list):
-        return "".join([_element(item, reading, depth - 1) for item in elements if isinstance(item, dict)])
-    return ""
+    return "".join([_element(item, reading, depth - 1) for item in objects(part.get("elements"))])
 
 
 def _element(element: dict[str, Any], reading: Reading, depth: int) -> str:
