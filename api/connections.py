@@ -1,4 +1,4 @@
-"""Core routes of a connection: register, look, disconnect, Connect token, metadata, channels."""
+"""Core routes of a connection: register, look, disconnect, Connect token, metadata."""
 
 import contextlib
 import json
@@ -12,8 +12,6 @@ from api.answers import problems
 from api.problems import Problem
 from api.services import Services
 from api.shown import (
-    ChannelShown,
-    ChannelsShown,
     ConnectionShown,
     ConnectToken,
     DirectoryShown,
@@ -101,20 +99,6 @@ def enrich_metadata(
         raise not_found() from None
     known.schedule.sooner(known.shards.of(connection), "patch", connection, known.now_us())
     return Queued()
-
-
-@router.get("/{user:path}/channels", responses=problems(404, 422))
-def list_channels(connection: Connection, known: Known) -> ChannelsShown:
-    """Every channel that the connection can read, with what the picker shows of it."""
-    found, org = live(known, connection), split_connection(connection)[1]
-    allowed = set(known.allowlists.own(connection, found.team))
-    paused = known.channel_pauses.of(org, found.team)
-    rows = [ChannelShown.model_validate(channel) for channel in known.directory.channels(org, found.team or "")]
-    for row in rows:
-        row.allowed = row.channel in allowed
-        row.paused = [ChannelPauseShown.model_validate(pause) for pause in paused.get(row.channel, [])]
-    rows.sort(key=lambda row: (row.name or "", row.channel))
-    return ChannelsShown(complete=found.channels_complete_at is not None, channels=rows)
 
 
 @router.put("/{user:path}", responses=problems(404, 409, 413, 422))

@@ -137,10 +137,12 @@ class ChannelShown(BaseModel):
 
 
 class ChannelsShown(BaseModel):
-    """Every channel that the connection can read, by name."""
+    """The channels that the connection can read, by name."""
 
     complete: Annotated[bool, Field(description="Whether the directory was read to its end.")]
+    matching: Annotated[int, Field(description="So many are looked for, on this page and on the others.")]
     channels: list[ChannelShown]
+    next: Annotated[ChannelId | None, Field(description="`after` of the next page; null: this is the last.")]
 
 
 class AllowlistShown(BaseModel):
