@@ -24,9 +24,11 @@ SHARDS = Shards(16)
 class OtherBroker:
     """Store, mesh and a worker; no sweep, so that what is delivered was asked for through the broker."""
 
-    def __init__(self, directory: Path, broker_url: str, given: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, broker_url: str, given: Mapping[str, str] | None = None, *, restart: bool = False
+    ) -> None:
         given = {"SLUICE_BROKER_URL": broker_url, **(given or {})}
-        options = StackOptions(given=given, concurrency=1, restart_crashed=False)
+        options = StackOptions(given=given, concurrency=1, restart_crashed=restart)
         self.stack = Stack(directory, options)
         self.store: redis.Redis = connect(self.stack.urls["store"])
         self.bell = Bell(make_sender(broker_url))
