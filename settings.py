@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from common_core.validators import Positive
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -81,11 +82,11 @@ class Settings(BaseSettings):
     broker_url: str = Field("", repr=False)
 
     shards: int = Field(16, ge=1, le=256)
-    pull_minutes: float = Field(15, gt=0)
+    pull_minutes: Positive[float] = 15
     reread_days: int = Field(7, ge=0)
     body_limit_bytes: int = Field(8_388_608, ge=1024)
     backlog_limit: int = Field(200_000, ge=1)
-    overdue_seconds: float = Field(600, gt=0)
+    overdue_seconds: Positive[float] = 600
     delivery: Literal["live", "shadow"] = "live"
     allow_messages_outside_runs: bool = False
     allow_direct_messages: bool = False
