@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from pipeline.batch import Batch, Work
+from pipeline.belonging import hold_to_team
 from pipeline.errors import Rejected
 from pipeline.models import AllowedSlackChannel
 from pipeline.rules.allowlist import Allowed, DropReason
@@ -16,13 +17,15 @@ from pipeline.stages.stores import Stores
 def admit_records(stores: Stores, batch: Batch) -> Batch:
     """The batch without the messages of channels that are not allowed now. The list is read once, after the take.
 
-    Channels and users pass: the first are held against the list one by one before they are sent, and the directory
-    (sealed, for the picker) knows them all; the second need no list once their team is registered. Whoever was erased
-    is read here too; only a mapped record tells for certain whose it is.
+    Channels and users pass, if they can be of the connection's team: the first are held against the list one by one
+    before they are sent, and the directory (sealed, for the picker) knows them all; the second need no list once their
+    team is registered. Whoever was erased is read here too; only a mapped record tells for certain whose it is.
 
     What a page of this very batch tells of a channel (another id, another company, a direct message) keeps it back at
     once; settle writes the pause.
     """
+    if batch.known is not None:
+        hold_to_team(stores, batch.live(), batch.team)
     works = batch.live()
     if batch.known is None or not works:
         return batch

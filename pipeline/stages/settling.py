@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 from pipeline.batch import Batch, Dead, Work
+from pipeline.belonging import of_another_team
 from pipeline.envelope import Envelope
 from pipeline.errors import Refused, Rejected
 from pipeline.models import AllowedSlackChannel, Retraction, User
@@ -157,6 +158,7 @@ def _directory_page(stores: Stores, changes: Changes, keys: Keys, work: Work, en
     """A page of an execution that has no name can be chained to no other: it proves nothing but a snapshot."""
     if not (envelope.run_id or envelope.snapshot):
         return
+    gap = envelope.gap or of_another_team(work)
     stores.directory_runs.page(
         changes,
         keys,
@@ -164,10 +166,10 @@ def _directory_page(stores: Stores, changes: Changes, keys: Keys, work: Work, en
         work.header.generation,
         work.header.kind,
         envelope.run_id or work.header.receipt,
-        cursor=None if envelope.gap else envelope.cursor,
+        cursor=None if gap else envelope.cursor,
         next_cursor=envelope.next_cursor,
         has_more=envelope.has_more,
-        snapshot=bool(envelope.snapshot) and not envelope.gap,
+        snapshot=bool(envelope.snapshot) and not gap,
     )
 
 

@@ -1,7 +1,7 @@
 """What `sdk/me` last said of a connection: kept beside its registration and gone with it (`store.disconnect`)."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import redis
@@ -22,12 +22,16 @@ FIELDS: Final = ("me", "credential", *(f"{kind}_asked_at" for kind in KINDS))
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Slack's side of a Paragon user at `at` (microseconds); `status` is VALID, INVALID, PENDING or None: not said."""
+    """Slack's side of a Paragon user at `at` (microseconds); `status` is VALID, INVALID, PENDING or None: not said.
+
+    `differed_until` is the first look after the last one that saw another team than the fixed one; 0 if none did.
+    """
 
     at: int
     enabled: bool
     status: str | None
     team: str | None
+    differed_until: int = 0
 
     def other_than(self, team: str | None) -> bool:
         """Whether the user has connected another team than the one that is fixed."""
@@ -51,6 +55,10 @@ class Looks:
         Nothing is kept where another look tells the same at this very moment: it is the other one that counts.
         """
         key, changes = self._key(known.connection), self._changes(known)
+        before = self.get(known.connection)
+        if before is not None:
+            ended = before.other_than(known.team) and not look.other_than(known.team)
+            look = replace(look, differed_until=look.at if ended else before.differed_until)
         changes.do("HSET", key, "me", json.dumps(asdict(look)))
         if events.wanted:
             self._tell(changes, known, look, events)
@@ -79,6 +87,16 @@ class Looks:
         look = self.get(connection)
         if look is not None and look.other_than(team):
             raise Refused("team_differs")
+
+    def belongs(self, connection: str, team: str, at: int, *, in_doubt: bool) -> bool | None:
+        """Whether what came at `at` from whatever team is connected is of the fixed one; None: a newer look is wanted.
+
+        While the newest look sees another team, and before the first that saw the fixed one again, it is not.
+        """
+        look = self.get(connection)
+        if look is not None and (look.other_than(team) or at <= look.differed_until):
+            return False
+        return None if in_doubt and (look is None or look.at <= at) else True
 
     def _write(self, known: Registration, field: str, value: str | int) -> bool:
         changes = self._changes(known).do("HSET", self._key(known.connection), field, value)
