@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import Final
 
 from cli.exits import Exit
+from cli.preview_directory import read_directory
 from cli.preview_frames import Damaged
 from cli.preview_items import Item, Items
-from cli.preview_mapping import Gate, read_names
+from cli.preview_mapping import Gate
 from cli.preview_source import BadInput, Opened
 from cli.preview_told import Progress, Tally, as_json, as_table
 from pipeline.payload import LISTS
-from pipeline.slack.census import Census
 from pipeline.slack.characters import id_or_none
 
 TEAM: Final = "T0PREVIEW"
@@ -26,30 +26,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channel", type=_id, metavar="C…", help="the channel of the messages")
     parser.add_argument("--allow", action="append", default=[], metavar="C…|*", help="an allowed channel, or all: '*'")
     parser.add_argument("--directory", action="append", default=[], metavar="FILE", help="users or channels, for names")
+    parser.add_argument("--direct-messages", action="store_true", help="as SLUICE_ALLOW_DIRECT_MESSAGES=true")
     parser.add_argument("--team", type=_id, default=TEAM, metavar="T…", help=f"the team in the ids (default {TEAM})")
     parser.add_argument("--json", action="store_true", help="the report on stderr as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if every record was understood, 3 if some were quarantined, 5 if the input is damaged or something else."""
-    items, tally, census = Items(args.kind, wants_channel=not args.channel), Tally(), Census()
+    items, tally = Items(args.kind, wants_channel=not args.channel), Tally()
+    gate = Gate(args.kind, args.team, args.channel or "", direct_messages=args.direct_messages)
     try:
-        says = _through(args, items, tally, census)
+        says = _through(args, items, gate, tally)
     except BadInput as error:
         says = f"sluice: {error}"
     except BrokenPipeError:
         _let_go()
         return Exit.DONE
     told = as_json if args.json else as_table
-    print(told(items, tally, census, args.team, says), file=sys.stderr)
+    print(told(items, gate, tally, says), file=sys.stderr)
     if says or items.damaged:
         return Exit.BAD_INPUT
     return Exit.QUARANTINED if tally.of("quarantined") else Exit.DONE
 
 
-def _through(args: argparse.Namespace, items: Items, tally: Tally, census: Census) -> str:
+def _through(args: argparse.Namespace, items: Items, gate: Gate, tally: Tally) -> str:
     """Read, map and write everything; the sentence of what is wrong with the input as a whole."""
-    gate = _gate(args, census)
+    named = frozenset(one.strip() for part in args.allow for one in part.split(",") if one.strip())
+    gate.allow, gate.everything = named - {"*"}, "*" in named
+    gate.directory = read_directory(args.directory, args.team)
     with Opened(args.file) as opened:
         progress = Progress(opened.size)
         try:
@@ -74,13 +78,6 @@ def _one(item: Item, gate: Gate, items: Items, tally: Tally) -> bool:
     if outcome.record is not None:
         sys.stdout.buffer.write(outcome.record.model_dump_json().encode() + b"\n")
     return True
-
-
-def _gate(args: argparse.Namespace, census: Census) -> Gate:
-    allow = frozenset(one.strip() for part in args.allow for one in part.split(",") if one.strip())
-    everything = "*" in allow
-    names = read_names(args.directory, args.team, allow, everything=everything)
-    return Gate(args.kind, args.team, args.channel or "", allow - {"*"}, everything, names, census)
 
 
 def _judged(name: str, items: Items, tally: Tally) -> str:

@@ -1,24 +1,25 @@
 """What the pipeline would make of one raw record: the same decoding, the same gate, the same mapping."""
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from functools import cached_property
+from typing import Final, NamedTuple
 
-from cli.preview_frames import Damaged
-from cli.preview_items import Item, Items, WrongKind
-from cli.preview_source import BadInput, Opened
+from cli.preview_decoding import EPOCH, decoded
+from cli.preview_directory import Directory
+from cli.preview_items import Item
 from pipeline.errors import Rejected
-from pipeline.models import Internal
-from pipeline.payload import LISTS, EnvelopeError, Kind, Undecodable, read_records
+from pipeline.models import AllowedSlackChannel, Internal
+from pipeline.payload import Kind, Undecodable
 from pipeline.rules.allowlist import Allowed, Entry, union
+from pipeline.rules.identity import is_direct
 from pipeline.slack.census import Census
 from pipeline.slack.characters import id_or_none
 from pipeline.slack.directory import map_channel, map_user
 from pipeline.slack.mapping import map_message
 from pipeline.slack.names import Names
+from pipeline.slack.notices import channel_notice, is_channel_notice
 
-EPOCH: Final = 0
-"""No run asked for what is previewed: the first half of each version is zeros."""
 NOBODY: Final = "nobody/preview"
 _WRAPPERS: Final = ("message_changed", "message_deleted")
 
@@ -36,25 +37,13 @@ class Outcome(NamedTuple):
     is_strange: bool = False
 
 
-def decoded(kind: Kind, at: int, raw: bytes) -> object:
-    """One record by the code that reads callbacks, which judges half surrogates, depth and numbers.
-
-    Raises `Damaged` for what is no JSON after all.
-    """
-    try:
-        records = read_records(b'{"%b":[%b]}' % (LISTS[kind].encode(), raw), kind)
-    except EnvelopeError as error:
-        raise Damaged(at, f"this is no JSON ({error.kind})") from None
-    if len(records) != 1:
-        raise Damaged(at, "this is no JSON")
-    return records[0]
-
-
 @dataclass
 class Gate:
     """Who may pass. `allow` holds channel ids; with `everything` whichever channel is named is on the list.
 
-    `census` tells afterwards what the mapping withheld of other channels, and what it does not know.
+    `direct_messages`: whether these may be on it (SLUICE_ALLOW_DIRECT_MESSAGES). `notices` counts what Slack told of
+    channels, for which the pipeline pauses them. `census` tells afterwards what the mapping withheld of other channels,
+    and what it does not know.
     """
 
     kind: Kind
@@ -62,8 +51,11 @@ class Gate:
     channel: str = ""
     allow: frozenset[str] = frozenset()
     everything: bool = False
-    names: Names = field(default_factory=Names)
+    directory: Directory = field(default_factory=Directory)
+    direct_messages: bool = False
     census: Census = field(default_factory=Census)
+    notices: Counter[str] = field(default_factory=Counter)
+    _last: tuple[str, Allowed] | None = None
 
     def pass_on(self, item: Item) -> Outcome:
         """Decode, admit, map. Raises `Damaged` for what is no JSON after all."""
@@ -80,7 +72,7 @@ class Gate:
 
     def _is_strange(self, raw: object) -> bool:
         identity = "ts" if self.kind == "messages" else "id"
-        return not isinstance(raw, dict) or (identity not in raw and not _wrapper(raw))
+        return not isinstance(raw, dict) or not (identity in raw or _wrapper(raw) or is_channel_notice(raw))
 
     def _message(self, raw: object, paged: str | None) -> Outcome:
         if self.channel:
@@ -89,69 +81,45 @@ class Gate:
         allowed = self._allowed(channel)
         if not allowed.admits(channel):
             return Outcome("withheld", allowed.refusal(channel))
-        record = map_message(raw, team=self.team, channel=channel, epoch=EPOCH, names=self.names, census=self.census)
-        wrapper = _wrapper(raw)
+        if is_channel_notice(raw):
+            notice = channel_notice(raw, team=self.team, channel=channel)
+            self.notices.update([notice.change] if notice else [])
+            return Outcome("dropped", "notice")
+        record = map_message(raw, team=self.team, channel=channel, epoch=EPOCH, names=self._names, census=self.census)
         if record is None:
-            return Outcome("dropped", "notice", wrapper=wrapper)
-        return Outcome("written", "message", record, wrapper)
+            return Outcome("dropped", "notice", wrapper=_wrapper(raw))
+        return Outcome("written", "message", record, _wrapper(raw))
 
     def _entry(self, raw: object) -> Outcome:
         """A member of the team passes; a channel's own record only if the channel is allowed."""
         if self.kind == "users":
             return Outcome("written", "user", map_user(raw, team=self.team, epoch=EPOCH, census=self.census))
         record = map_channel(raw, team=self.team, epoch=EPOCH, census=self.census)
-        allowed = self._allowed(record.channel)
+        allowed = self._listed(record.channel, record)
         if not allowed.admits(record.channel):
             return Outcome("withheld", allowed.refusal(record.channel))
         return Outcome("written", "allowed_slack_channel", record)
 
+    @cached_property
+    def _names(self) -> Names:
+        """Of channels only those that are allowed have one."""
+        named = (one for one in self.directory.channels.values() if one.name)
+        names = {one.channel: one.name or "" for one in named if self._listed(one.channel, one).admits(one.channel)}
+        return Names(self.directory.users, names)
+
     def _allowed(self, channel: str) -> Allowed:
+        """The list for messages of a channel; the next message is mostly of the same one."""
+        if self._last is None or self._last[0] != channel:
+            self._last = channel, self._listed(channel, self.directory.channels.get(channel))
+        return self._last[1]
+
+    def _listed(self, channel: str, record: AllowedSlackChannel | None) -> Allowed:
+        """The list, as far as one channel is concerned, of which `record` says what kind it is."""
         named = {*self.allow, channel} - {""} if self.everything else self.allow
-        return union((Entry(self.team, one, NOBODY, EPOCH) for one in named), self.team)
-
-
-def read_names(files: list[str], team: str, allow: frozenset[str], *, everything: bool) -> Names:
-    """Display names of users, and names of allowed channels, out of directory files. Raises `BadInput`."""
-    users: dict[str, str] = {}
-    channels: dict[str, str] = {}
-    for name in files:
-        for raw in _directory(name):
-            try:
-                _name(raw, team, users, channels)
-            except Rejected:
-                continue  # an entry without an id names nobody
-    return Names(users, {one: name for one, name in channels.items() if everything or one in allow})
-
-
-def _directory(name: str) -> list[Any]:
-    """The raw records of one file, whichever of the two kinds its pages are. Raises `BadInput`."""
-    try:
-        return _records(name, "users")
-    except WrongKind as other:
-        return _records(name, other.found)
-
-
-def _records(name: str, kind: Kind) -> list[Any]:
-    items = Items(kind)
-    with Opened(name) as opened:
-        try:
-            found = [decoded(kind, item.at, item.raw) for item in items.of(opened) if item.raw is not None]
-        except Damaged as damage:
-            items.note(damage.at, damage.says)
-    if items.hurt:
-        raise BadInput(f"{name} is damaged at byte {items.hurt[0].at}: {items.hurt[0].says}.")
-    return found
-
-
-def _name(raw: Any, team: str, users: dict[str, str], channels: dict[str, str]) -> None:
-    """A user has a profile, or says that it is a bot or not; everything else with an id and a name is a channel."""
-    if isinstance(raw, Mapping) and ("profile" in raw or "is_bot" in raw):
-        user = map_user(raw, team=team, epoch=EPOCH)
-        users[user.user_id or ""] = user.display_name or user.real_name or user.name or user.user_id or ""
-        return
-    channel = map_channel(raw, team=team, epoch=EPOCH)
-    if channel.name:
-        channels[channel.channel] = channel.name
+        allowed = union((Entry(self.team, one, NOBODY, EPOCH) for one in named), self.team)
+        if self.direct_messages or not is_direct(channel, record):
+            return allowed
+        return allowed.without({channel: "direct_message"})
 
 
 def _own_channel(raw: object) -> str:

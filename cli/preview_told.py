@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cli.preview_decoding import EPOCH
 from cli.preview_items import Hurt, Item, Items
-from cli.preview_mapping import EPOCH, Outcome
+from cli.preview_mapping import Gate, Outcome
 from pipeline.slack.census import Census
 
 _MOST_LINES: Final = 20
@@ -17,7 +18,8 @@ _WHY: Final = {
     "not_allowed": "its channel is not on the list of --allow",
     "no_list": "nothing is allowed: give --allow",
     "unknown_channel": "no channel is named: give --channel",
-    "notice": "a notice that carries nothing (hidden, message_replied)",
+    "notice": "a notice that carries no message",
+    "direct_message": "direct messages are not to be allowed: --direct-messages",
     "too_large": "longer than a whole callback may be",
 }
 
@@ -69,7 +71,7 @@ class Progress:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def report(items: Items, tally: Tally, census: Census, team: str, says: str) -> dict[str, Any]:
+def report(items: Items, gate: Gate, tally: Tally, says: str) -> dict[str, Any]:
     """Everything as one object; `says` is the sentence of what ended the reading, "" if nothing did."""
     counted: dict[str, dict[str, int]] = {"written": {}, "dropped": {}, "withheld": {}, "quarantined": {}}
     for (kind, reason), number in sorted(tally.counts.items()):
@@ -77,15 +79,16 @@ def report(items: Items, tally: Tally, census: Census, team: str, says: str) -> 
     places = [{"record": item.number, "byte": item.at, "reason": reason} for item, reason in tally.quarantined]
     return {
         "kind": items.kind,
-        "team": team,
+        "team": gate.team,
         "epoch": EPOCH,
         "pages": items.pages,
         "read": items.read,
         **counted,
         "deleted": tally.deleted,
         "wrappers": dict(sorted(tally.wrappers.items())),
-        "left_out": _named(census, withheld=True),
-        "unknown": _named(census, withheld=False),
+        "left_out": _named(gate.census, withheld=True),
+        "unknown": _named(gate.census, withheld=False),
+        "channel_notices": dict(sorted(gate.notices.items())),
         "gaps": dict(sorted(items.gaps.items())),
         "first_quarantined": places,
         "damage": [hurt._asdict() for hurt in items.hurt],
@@ -94,24 +97,24 @@ def report(items: Items, tally: Tally, census: Census, team: str, says: str) -> 
     }
 
 
-def as_json(items: Items, tally: Tally, census: Census, team: str, says: str) -> str:
+def as_json(items: Items, gate: Gate, tally: Tally, says: str) -> str:
     """For programs."""
-    return json.dumps(report(items, tally, census, team, says))
+    return json.dumps(report(items, gate, tally, says))
 
 
-def as_table(items: Items, tally: Tally, census: Census, team: str, says: str) -> str:
+def as_table(items: Items, gate: Gate, tally: Tally, says: str) -> str:
     """For people: the odd records one by one, then the table, then what is wrong with the input."""
     lines = [f"record {item.number} (byte {item.at}): quarantined: {reason}" for item, reason in tally.quarantined]
     if (more := tally.of("quarantined") - len(lines)) > 0:
         lines.append(f"… and {more} more")
     lines += [_damage(hurt) for hurt in items.hurt]
     lines += [f"Slack answered {word} instead of a page ({number})" for word, number in sorted(items.gaps.items())]
-    lines.append(f"{items.read} {items.kind} read; team {team}, epoch {EPOCH}")
-    lines += [f"{kind:<12}{n:>9}  {reason:<22}{why}".rstrip() for kind, n, reason, why in _rows(tally, census)]
+    lines.append(f"{items.read} {items.kind} read; team {gate.team}, epoch {EPOCH}")
+    lines += [f"{kind:<12}{n:>9}  {reason:<22}{why}".rstrip() for kind, n, reason, why in _rows(gate, tally)]
     return "\n".join([*lines, *filter(None, [says])])
 
 
-def _rows(tally: Tally, census: Census) -> Iterator[tuple[str, int, str, str]]:
+def _rows(gate: Gate, tally: Tally) -> Iterator[tuple[str, int, str, str]]:
     """(what became of them, how many, the word for why, why); indented where others of these rows hold them too."""
     for (kind, reason), number in sorted(tally.counts.items()):
         yield kind, number, reason, _WHY.get(reason, "")
@@ -119,9 +122,11 @@ def _rows(tally: Tally, census: Census) -> Iterator[tuple[str, int, str, str]]:
         yield "  deleted", tally.deleted, "message", "written as a record without content"
     for name, number in sorted(tally.wrappers.items()):
         yield "  wrapper", number, name, "what it is about lies inside"
-    for name, number in _named(census, withheld=True).items():
+    for name, number in sorted(gate.notices.items()):
+        yield "  notice", number, name, "the channel is paused until a person decides, if this is news"
+    for name, number in _named(gate.census, withheld=True).items():
         yield "  left out", number, name, "another channel's content: a reference stays where one is known"
-    for name, number in _named(census, withheld=False).items():
+    for name, number in _named(gate.census, withheld=False).items():
         yield "  unknown", number, name, "new to this version; read as far as possible"
 
 

@@ -1,8 +1,11 @@
 """`./sluice preview`: records on stdout, the account on stderr, and a sentence for whatever is no Slack JSON."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -116,6 +119,27 @@ def test_notices_wrappers_deletions_and_the_unmappable_are_counted(preview):
     assert shown.status == Exit.QUARANTINED
 
 
+def test_a_notice_that_a_channel_changed_is_counted_and_is_no_dead_letter(preview):
+    notice = {"type": "channel_id_changed", "old_channel_id": "C1", "new_channel_id": "C2", "event_ts": "9.0"}
+    shown = preview([notice], "--channel", "C1", "--allow", "C1", "--json")
+    assert (shown.report["dropped"], shown.report["channel_notices"]) == ({"notice": 1}, {"id_changed": 1})
+    assert shown.status == Exit.DONE
+
+
+def test_direct_messages_are_withheld_unless_they_may_be_allowed(preview, tmp_path):
+    known = tmp_path / "known.json"
+    known.write_text(json.dumps([{"id": "D1", "is_channel": True}, {"id": "C1", "is_mpim": True}]))
+    content = [MESSAGE, {**MESSAGE, "channel": "D1"}]
+    by_id = preview(content, "--allow", "*", "--json")
+    assert (by_id.report["withheld"], by_id.records[0]["channel"]) == ({"direct_message": 1}, "C1")
+    told = preview(content, "--allow", "*", "--json", "--directory", str(known))
+    assert (told.report["withheld"], told.records[0]["channel"]) == ({"direct_message": 1}, "D1")
+    assert len(preview(content, "--allow", "*", "--direct-messages").records) == 2
+    channels = [{"id": "D7", "is_im": True}, {"id": "C7"}]
+    assert len(preview(channels, "--allow", "*", kind="channels").records) == 1
+    assert len(preview(channels, "--allow", "*", "--direct-messages", kind="channels").records) == 2
+
+
 def test_names_come_from_the_directory_and_of_channels_only_if_allowed(preview, tmp_path):
     users, channels = tmp_path / "users.json", tmp_path / "channels.json"
     users.write_text(json.dumps({"ok": True, "members": [{"id": "U1", "profile": {"display_name": "Ada"}}]}))
@@ -201,6 +225,30 @@ def test_a_closed_pipe_ends_it_quietly(tmp_path):
         assert process.stdout.readline().startswith(b"{")
         process.stdout.close()
         assert (process.stderr.read(), process.wait(30)) == (b"", Exit.DONE)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False], ids=["a terminal", "no terminal"])
+def test_progress_is_shown_on_a_terminal_only(is_terminal):
+    shown, stderr = os.openpty() if is_terminal else os.pipe()
+    command = [sys.executable, "-m", "cli", "preview", "--kind", "messages", "--allow", "*", "-"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
+    ) as process:
+        os.close(stderr)
+        line = json.dumps(MESSAGE).encode() + b"\n"
+        for _ in range(4):
+            process.stdin.write(line * 300)
+            process.stdin.flush()
+            time.sleep(0.6)
+        process.stdin.close()
+        said = b""
+        with contextlib.suppress(OSError):  # a terminal whose other end is closed
+            while piece := os.read(shown, 4096):
+                said += piece
+        assert process.wait(30) == Exit.DONE
+    os.close(shown)
+    assert (b"records, 0 MB" in said) == is_terminal
+    assert b"1200 messages read" in said
 
 
 PEAK = """
