@@ -19,7 +19,7 @@ MOST_LINES = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """For people a table, for programs one JSON object."""
-    parser.add_argument("--json", action="store_true", help="urls, processes, backlog, oldest_waiting_age, delivery")
+    parser.add_argument("--json", action="store_true", help="urls, processes, paused, held, backlog, …")
     parser.add_argument("--state", type=Path, default=STATE_DIR, metavar="DIR", help="the state directory of `up`")
 
 
