@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     core_tokens: Annotated[dict[str, tuple[str, ...]], BeforeValidator(lists.core_tokens)] = {}
 
     # The core service's own door, for events (docs/events.md): both, or none.
-    events_url: str = ""
+    events_url: str = Field("", repr=False)  # a query may hold a token of theirs
     events_secrets: Annotated[list[SecretStr], BeforeValidator(lists.listed)] = []
 
     # The service mesh. With an engine of your own, address and token may be its business.

@@ -375,3 +375,10 @@ def test_the_library_refuses_what_is_older_than_five_minutes(sluice: Sluice) -> 
     receiver.close()
     with pytest.raises(Exception, match="too old"):
         Webhook(NEW).verify(door.asked[0].content, dict(door.asked[0].headers))
+
+
+def test_however_many_wait_they_are_one_item_of_the_schedule(core: Core) -> None:
+    for _ in range(150):
+        core.append()
+    core.stores.schedule.put(core.keys, "plan", CONNECTION, now_us())
+    assert core.stores.schedule.lease(core.keys) == [("events", str(core.keys.shard)), ("plan", CONNECTION)]
