@@ -101,6 +101,34 @@ def test_mutated_real_objects_map_or_are_rejected_and_always_the_same_way(raw: A
     names_wanted([raw])
 
 
+TOKENS = ["<@U9|Nine>", "<@U\x009|Nine>", "`<#C9|nine>`", "[a](<@U9>)", "&lt;<@U9>", "<@U9|<@U8>"]
+mentions = st.sampled_from(TOKENS) | st.sampled_from(
+    [
+        {"type": "user", "user_id": "U9"},
+        {"type": "channel", "channel_id": "C9"},
+        {"comment": "<@U9|Nine>", "user": "U7"},
+    ]
+)
+
+
+@settings(UNHURRIED, max_examples=300)
+@given(mutated(), st.data())
+def test_whoever_a_record_names_was_asked_for(raw: Any, data: st.DataObject) -> None:
+    """Else an erased person would be called by a label."""
+    spots = [(holder, key) for holder, key in places(raw) if key not in ("ts", "type", "channel", "id")]
+    for _ in range(3):
+        holder, key = data.draw(st.sampled_from(spots))
+        holder[key] = data.draw(mentions)
+    try:
+        record = map_message(raw, team="T1", channel="C1", epoch=1, names=Names())
+    except Rejected:
+        return
+    if record is not None:
+        asked = names_wanted([raw])
+        assert asked >= {*record.mentions.users, *record.mentions.channels}
+        assert record.author_kind != "user" or record.author_id in asked
+
+
 @UNHURRIED
 @given(timestamps, timestamps)
 def test_ts_survives_to_the_digit(ts: str, edited: str) -> None:
