@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import redis
+
 from cli.exits import Exit
 from cli.runfile import STATE_DIR
 from cli.running import settings_for
@@ -58,7 +60,7 @@ class _Desk:
     """The events of one store, as an operator handles them."""
 
     settings: Settings
-    client: Any
+    client: redis.Redis
 
     def __post_init__(self) -> None:
         self.shards = Shards(self.settings.shards)
