@@ -12,11 +12,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from common_core.validators import Positive
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 import settings_lists as lists
+import settings_tls as tls
 
 PREFIX = "SLUICE_"
 OP_ENV = Path(__file__).resolve().parent / "op.env"
@@ -27,7 +29,8 @@ Role = Literal["service", "api", "worker", "sweep", "cli"]
 
 UNSET = SecretStr("")  # not a secret: the absence of one
 WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
-BROKERS = ("redis://", "rediss://", "sentinel://", "amqp://", "amqps://")
+EVENTS_ADDRESS = re.compile(r"(https://[^\s/?#@]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?)([/?][^\s#]*)?")
+BROKERS = ("redis://", "rediss://", "sentinel://", "sentinels://", "amqp://", "amqps://")
 
 
 class SettingsError(Exception):
@@ -64,6 +67,10 @@ class Settings(BaseSettings):
     vault_keys: Annotated[dict[str, bytes], BeforeValidator(lists.vault_keys)] = Field({}, repr=False)
     core_tokens: Annotated[dict[str, tuple[str, ...]], BeforeValidator(lists.core_tokens)] = {}
 
+    # The core service's own door, for events (docs/events.md): both, or none.
+    events_url: str = Field("", repr=False)  # a query may hold a token of theirs
+    events_secrets: Annotated[list[SecretStr], BeforeValidator(lists.listed)] = []
+
     # The service mesh. With an engine of your own, address and token may be its business.
     mesh_url: str = ""
     mesh_token: SecretStr = UNSET
@@ -75,13 +82,14 @@ class Settings(BaseSettings):
     broker_url: str = Field("", repr=False)
 
     shards: int = Field(16, ge=1, le=256)
-    pull_minutes: float = Field(15, gt=0)
+    pull_minutes: Positive[float] = 15
     reread_days: int = Field(7, ge=0, le=31)
     body_limit_bytes: int = Field(8_388_608, ge=1024)
     backlog_limit: int = Field(200_000, ge=1)
-    overdue_seconds: float = Field(600, gt=0)
+    overdue_seconds: Positive[float] = 600
     delivery: Literal["live", "shadow"] = "live"
     allow_messages_outside_runs: bool = False
+    allow_direct_messages: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
@@ -128,6 +136,23 @@ class Settings(BaseSettings):
             raise ValueError("must be http(s)://<host>, with a port and a path where needed, and nothing behind them")
         return value
 
+    @field_validator("events_url", mode="after")
+    @classmethod
+    def _safe_address(cls, value: str) -> str:
+        # A query is theirs to use; a name and password in it would be shown wherever the address is.
+        if value and not (EVENTS_ADDRESS.fullmatch(value) and lists.has_port(value)):
+            raise ValueError("must be https://<host>, with a port, a path and a query where needed; http on loopback")
+        return value
+
+    @field_validator("events_secrets", mode="after")
+    @classmethod
+    def _signing(cls, value: list[SecretStr]) -> list[SecretStr]:
+        if len(value) > 2:
+            raise ValueError("holds more than two secrets: the old one and the new one are enough")
+        for secret in value:
+            lists.signing_secret(secret.get_secret_value())
+        return value
+
     @field_validator("trusted_proxies", mode="after")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -142,9 +167,14 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: str) -> str:
         if value and not value.startswith(BROKERS):
             raise ValueError(f"must begin with one of {', '.join(BROKERS)}")
-        if value.startswith("sentinel://") and not re.search(r"[?&]master_name=[^&]", value):
+        if value.startswith(("sentinel://", "sentinels://")) and not re.search(r"[?&]master_name=[^&]", value):
             raise ValueError("must end in ?master_name=<the name that the Sentinels know the broker by>")
         return value
+
+    @field_validator("store_url", "broker_url", mode="after")
+    @classmethod
+    def _verified(cls, value: str) -> str:
+        return tls.checked(value)
 
     @property
     def api_host(self) -> str:
@@ -180,6 +210,7 @@ PARAGON_NEEDS = (
     *("public_url", "webhook_secrets"),
 )
 MESH = ("mesh_url", "mesh_token")
+EVENTS = ("events_url", "events_secrets")
 NEEDS: dict[Role, tuple[str, ...]] = {
     "service": ("store_url", "broker_url", "run_token_keys", "vault_keys", "core_tokens"),
     "api": ("store_url", "broker_url", "run_token_keys", "vault_keys", "core_tokens"),
@@ -199,6 +230,7 @@ def check_groups(settings: Settings, role: Role) -> None:
     _check_group(settings, "Paragon", PARAGON, PARAGON_NEEDS, needed=role != "cli")
     if not settings.mesh_engine:
         _check_group(settings, "mesh", MESH, MESH, needed=role not in ("cli", "api"))
+    _check_group(settings, "events", EVENTS, EVENTS, needed=False)
     for field in NEEDS[role]:
         if not is_set(settings, field):
             raise SettingsError(f"{name_of(field)} is not set; op.env.example says what it is for.")

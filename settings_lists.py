@@ -5,6 +5,7 @@ import binascii
 import re
 from collections import Counter
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
 SCOPE = re.compile(r"operator|org:.+")
@@ -60,6 +61,26 @@ def vault_keys(value: object) -> object:
         return value
     _key_ids(pairs := _pairs(value, ":"))
     return {key: _thirty_two_bytes(text) for key, text in pairs}
+
+
+def has_port(url: str) -> bool:
+    """Whether what stands for a port in an address, if anything does, is one."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def signing_secret(text: str) -> bytes:
+    """`whsec_<base64 of 24 to 64 bytes>`, as Standard Webhooks has it. Its library drops what is no base64 unseen."""
+    prefix, _, encoded = text.partition("_")
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except binascii.Error:
+        key = b""
+    if prefix != "whsec" or not 24 <= len(key) <= 64:
+        raise ValueError("has a secret that is not whsec_<24 to 64 bytes in base64>")
+    return key
 
 
 def core_tokens(value: object) -> object:

@@ -48,6 +48,8 @@ def build(settings: Settings) -> FastAPI:
         rings=bell.counts,
         now_us=lambda: time.time_ns() // 1000,
         delivery=settings.delivery,
+        direct_messages=settings.allow_direct_messages,
+        events_url=settings.events_url,
     )
     verifier = Verifier(
         RunTokens(settings.run_token_keys),

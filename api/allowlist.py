@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import Known, Scope, core_router, not_found
 from api.answers import Described, problems
-from api.connections import PREFIX, Connection, live
+from api.connections import PREFIX, Connection, live, paused_of
 from api.problems import Problem
 from api.services import Services
 from api.shown import AllowlistChanged, AllowlistShown
 from pipeline.errors import Rejected, Unavailable
 from pipeline.store import receipts
-from pipeline.store.allowlists import Change, StaleListError
+from pipeline.store.allowlists import Change, DirectMessagesError, StaleListError
 
 router = core_router("allowlist", PREFIX)
 _WAITERS: Final = threading.BoundedSemaphore(10)
@@ -35,8 +35,7 @@ class Wanted(BaseModel):
     """The whole list, as it shall be."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"channels": ["C0123456789"]}]})
-    # Direct messages (D…) cannot be allowed: nobody in them was asked.
-    channels: list[Annotated[str, Field(pattern=r"^[CG][A-Z0-9]{1,20}$")]] = Field(max_length=50_000)
+    channels: list[Annotated[str, Field(pattern=r"^[CDG][A-Z0-9]{1,20}$")]] = Field(max_length=50_000)
     since: int = Field(
         0, ge=0, description="Microseconds: of the channels that this adds, no history up to here is pulled."
     )
@@ -47,7 +46,8 @@ def show(connection: Connection, known: Known, response: Response) -> AllowlistS
     """The connection's own list; the ETag is its version, `"0"` before the first PUT."""
     found = live(known, connection)
     response.headers["ETag"] = f'"{found.list_version}"'
-    return AllowlistShown(channels=known.allowlists.own(connection, found.team), version=found.list_version)
+    own = known.allowlists.own(connection, found.team)
+    return AllowlistShown(channels=own, version=found.list_version, paused=paused_of(known, found, own))
 
 
 @router.put("/{user:path}/allowlist", responses={**_OK, **_REVOKING, **problems(404, 409, 412, 413, 422, 428)})
@@ -61,7 +61,8 @@ def replace(
 ) -> AllowlistChanged:
     """Replace the list. 428 without If-Match, 412 if it changed meanwhile.
 
-    A list that removes channels answers 200 once their retraction is in the mesh, else 202 `revoking`.
+    A list that removes channels answers 200 once their retraction is in the mesh, else 202 `revoking`. A direct message
+    (by the directory's flags) is a 422, unless SLUICE_ALLOW_DIRECT_MESSAGES is true: nobody in it was asked.
     """
     live(known, connection)
     if wanted.since > known.now_us():
@@ -100,6 +101,11 @@ def _put(known: Services, connection: str, wanted: Wanted, expected: int, held: 
         return known.allowlists.put(connection, wanted.channels, if_match=expected, by=held, since=wanted.since)
     except StaleListError:
         raise _stale() from None
+    except DirectMessagesError as error:
+        detail = "Leave `channels` out of the list, or set SLUICE_ALLOW_DIRECT_MESSAGES=true."
+        raise Problem(
+            422, "direct-message", "Direct messages cannot be allowed", detail, channels=error.channels
+        ) from None
     except Rejected as error:
         if error.reason == "no_team":
             detail = "Connect Slack first, or name the team when registering."

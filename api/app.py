@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
-from api import allowlist, connections, operations, pauses, people, problems, pulls
+from api import allowlist, channels, connections, events, operations, pauses, people, picker, problems, pulls
 from api.edge import Observed, RawPaths
+from api.event_docs import add_events
 from api.metrics import Answers
 from api.pages import docs_page
 from api.services import Services
@@ -55,7 +56,7 @@ def create_app(
     )
     app.include_router(workflow_check_router(verifier, body_limit=body_limit))
     # The connection itself comes last: the user in its path matches whatever follows.
-    for part in (pauses, operations, allowlist, pulls, people, connections):
+    for part in (pauses, events, operations, allowlist, channels, picker, pulls, people, connections):
         app.include_router(part.router)
     app.include_router(operations.health_router)
     _describe(app)
@@ -66,11 +67,11 @@ def create_app(
 
 
 def _describe(app: FastAPI) -> None:
-    """Put the webhooks, which FastAPI did not make, into its description."""
+    """Put the webhooks, which FastAPI did not make, and what we send ourselves, into its description."""
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return add_webhooks(described())
+        return add_events(add_webhooks(described()))
 
     app.openapi = openapi  # type: ignore[method-assign]
 

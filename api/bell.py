@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from celery import Celery
 
+from pipeline.certificates import distrusted
 from workers.names import DRAIN, sending
 
 _EXPIRES_SECONDS = 60
@@ -52,7 +53,8 @@ class Bell:
             self.counts["rung"] += 1
         except Exception as error:  # noqa: BLE001 - whatever a broker's death raises, the sweep does the work
             self.counts["failed"] += 1
-            _log.warning("bell.failed", extra={"shard": shard, "kind": type(error).__name__})
+            kind = "certificate not trusted" if distrusted(error) else type(error).__name__
+            _log.warning("bell.failed", extra={"shard": shard, "kind": kind})
 
     def close(self) -> None:
         """Drop what waits, and let go of the broker."""

@@ -1,4 +1,4 @@
-"""Core routes of a connection: register, look, disconnect, Connect token, metadata, channels."""
+"""Core routes of a connection: register, look, disconnect, Connect token, metadata."""
 
 import contextlib
 import json
@@ -12,8 +12,6 @@ from api.answers import problems
 from api.problems import Problem
 from api.services import Services
 from api.shown import (
-    ChannelShown,
-    ChannelsShown,
     ConnectionShown,
     ConnectToken,
     DirectoryShown,
@@ -23,6 +21,7 @@ from api.shown import (
     Registered,
     SlackShown,
 )
+from api.shown_pauses import ChannelPauseShown
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected, Unavailable
 from pipeline.store import hold
@@ -102,18 +101,6 @@ def enrich_metadata(
     return Queued()
 
 
-@router.get("/{user:path}/channels", responses=problems(404, 422))
-def list_channels(connection: Connection, known: Known) -> ChannelsShown:
-    """Every channel that the connection can read, with what the picker shows of it."""
-    found, org = live(known, connection), split_connection(connection)[1]
-    allowed = set(known.allowlists.own(connection, found.team))
-    rows = [ChannelShown.model_validate(channel) for channel in known.directory.channels(org, found.team or "")]
-    for row in rows:
-        row.allowed = row.channel in allowed
-    rows.sort(key=lambda row: (row.name or "", row.channel))
-    return ChannelsShown(complete=found.channels_complete_at is not None, channels=rows)
-
-
 @router.put("/{user:path}", responses=problems(404, 409, 413, 422))
 def register(connection: Connection, known: Known, held: Scope, who: Who | None = None) -> Registered:
     """Register a connection, or update it; before Slack is connected, or its callbacks are refused (403).
@@ -169,8 +156,15 @@ def _shown(known: Services, found: Registration) -> dict[str, Any]:
         "waiting": waiting,
         "parked": bool(parked),
         "paused": known.pauses.of(found.connection),
+        "paused_channels": paused_of(known, found, known.allowlists.own(found.connection, found.team)),
         "held": hold.found(known.client),
     }
+
+
+def paused_of(known: Services, found: Registration, own: list[str]) -> list[ChannelPauseShown]:
+    """What of a connection's own list is not read now, whoever else allows it."""
+    pauses = known.channel_pauses.of(split_connection(found.connection)[1], found.team)
+    return [ChannelPauseShown.model_validate(pause) for channel in own for pause in pauses.get(channel, [])]
 
 
 def _look(known: Services, found: Registration) -> Look | None:

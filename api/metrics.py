@@ -10,7 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from api.services import Services
 from pipeline.errors import Unavailable
-from pipeline.store import backlog, counters, dead_letters, hold
+from pipeline.rules.identity import REASONS
+from pipeline.store import backlog, census, channel_pauses, counters, dead_letters, events_shown, hold
 
 # What a counter of the store is called here: `delivered.message` → sluice_records_delivered_total{model="message"}.
 _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
@@ -21,6 +22,8 @@ _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "dropped": ("sluice_records_dropped", "Records not forwarded", ("reason", "model")),
     "dead": ("sluice_records_dead", "Records, or whole entries, that can never work", ("reason",)),
     "gaps": ("sluice_gaps", "Pages on which Slack itself refused", ()),
+    "paused": ("sluice_channel_pauses", "Channels that were paused, each time one was", ("reason",)),
+    "outgoing": ("sluice_outgoing_events", "What became of events to the core service", ("outcome", "type")),
     "pulls": ("sluice_pulls", "Requested windows that ended without proof", ("outcome",)),
 }
 _OTHER: Final = ("sluice_events", "Whatever else is counted", ("name",))
@@ -72,6 +75,8 @@ def _of_store(known: Services) -> Iterator[Metric]:
     yield GaugeMetricFamily("sluice_parked_connections", "Connections waiting for an outage to end", waiting.parked)
     held = int(hold.found(known.client) is not None)
     yield GaugeMetricFamily("sluice_store_held", "1: out of a backup, waits for ./sluice restore --confirm", held)
+    yield _paused_channels(known)
+    yield from _of_events(known)
     letters = dead_letters.count(known.client, known.shards)
     yield GaugeMetricFamily("sluice_dead_letters", "Dead letters kept", letters)
     by_family: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, ...], int]] = {}
@@ -79,8 +84,30 @@ def _of_store(known: Services) -> Iterator[Metric]:
         what, _, of = name.partition(".")
         family = _FAMILIES.get(what, _OTHER)
         by_family.setdefault(family, {})[_values(name if family is _OTHER else of, len(family[2]))] = number
+    names = census.totals(known.client, known.shards).items()
+    text = "What Slack sent that this version does not know, or withholds by rule, by its name"
+    yield _family("sluice_census", text, ("kind", "name"), names)
     for (name, text, labels), rows in sorted(by_family.items()):
         yield _family(name, text, labels, rows.items())
+
+
+def _of_events(known: Services) -> Iterator[Metric]:
+    found, state = events_shown.counts(known.client, known.shards, known.now_us()), known.outbox.state()
+    yield GaugeMetricFamily("sluice_outgoing_waiting", "Events that wait to be told", found.waiting)
+    yield GaugeMetricFamily("sluice_outgoing_dead", "Events that could not be told", found.dead)
+    yield GaugeMetricFamily(
+        "sluice_outgoing_oldest_seconds", "Age of the oldest waiting event", found.oldest_age or 0.0
+    )
+    shut = int(state is not None and state.word(known.now_us()) != "open")
+    yield GaugeMetricFamily("sluice_outgoing_shut", "1: the core service's address fails, or said 410", shut)
+
+
+def _paused_channels(known: Services) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("sluice_paused_channels", "Channels that wait for somebody's word", labels=("reason",))
+    pauses = Counter(pause.reason for pause in channel_pauses.listing(known.client, known.shards))
+    for reason in REASONS:
+        family.add_metric((reason,), pauses[reason])
+    return family
 
 
 def _values(of: str, count: int) -> tuple[str, ...]:

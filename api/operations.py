@@ -8,13 +8,16 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.access import OPERATOR, Known, Operator, Scope, core_router, may_see
 from api.answers import Described, problems
+from api.events import counts as event_counts
 from api.metrics import exposition
 from api.problems import Problem
 from api.services import Services
 from api.shown import DeadLettersShown, Healthy, HoldShown, Ready, ReceiptShown, StatusShown
+from api.shown_census import CensusShown
+from api.shown_pauses import ChannelPauseShown
 from pipeline.connection import split_connection
 from pipeline.errors import Unavailable
-from pipeline.store import backlog, counters, dead_letters, hold, receipts
+from pipeline.store import backlog, census, channel_pauses, counters, dead_letters, hold, receipts
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, shard_of_id
 
@@ -23,6 +26,8 @@ health_router = APIRouter(tags=["health"])
 _RECEIPT: Final = re.compile(r"[0-9a-f]{34}")
 _PROBE: Final = "sluice:probe"
 _PROBE_SECONDS: Final = 60
+_MOST_PAUSED_SHOWN: Final = 100
+_MOST_NAMES_SHOWN: Final = 50
 _NUMBERS: Final[Described] = {200: {"content": {"text/plain": {"example": "sluice_backlog_entries 0.0\n"}}}}
 _NOT_READY: Final[Described] = {503: {"model": Ready, "description": "A callback would get 503 now; `parts` says why."}}
 
@@ -31,7 +36,7 @@ _NOT_READY: Final[Described] = {503: {"model": Ready, "description": "A callback
 def show_receipt(
     receipt: Annotated[str, Path(description="34 hex digits.", examples=["0a" + "5e" * 16])], known: Known, held: Scope
 ) -> ReceiptShown:
-    """What became of a callback or an effect: waiting, delivered, nothing_allowed, dead or purged."""
+    """What became of a callback or an effect: waiting, delivered, nothing_allowed, dead or purged. Kept for 30 days."""
     found = None
     if _RECEIPT.fullmatch(receipt):
         found = receipts.find(known.client, Keys(shard_of_id(receipt)), receipt)
@@ -59,12 +64,25 @@ def show_status(known: Known, _: Operator) -> StatusShown:
         oldest_waiting_age=waiting.oldest_age,
         parked=waiting.parked,
         paused=sorted(known.pauses.listing()),
+        paused_channels=_paused_channels(known),
         held=_held(known),
+        events=event_counts(known),
         delivery=known.delivery,
         dead_letters=dead_letters.count(known.client, known.shards),
         connections=len(known.connections.names()),
         counters=counters.totals(known.client, known.shards),
+        census=_census(known),
     )
+
+
+def _census(known: Services) -> list[CensusShown]:
+    most = census.totals(known.client, known.shards).most_common(_MOST_NAMES_SHOWN)
+    return [CensusShown(kind=kind, name=name, count=count) for (kind, name), count in most]
+
+
+def _paused_channels(known: Services) -> list[ChannelPauseShown]:
+    newest = sorted(channel_pauses.listing(known.client, known.shards), key=lambda pause: -pause.at)
+    return [ChannelPauseShown.model_validate(pause) for pause in newest[:_MOST_PAUSED_SHOWN]]
 
 
 @health_router.get("/healthz")

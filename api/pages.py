@@ -2,12 +2,14 @@
 
 import html
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 Json = Mapping[str, Any]
 
-_ORDER: Final = ("connections", "allowlist", "pulls", "webhooks", "operations", "health")
+_ORDER: Final = ("connections", "allowlist", "pulls", "webhooks", "events", "operations", "health")
+_CODE: Final = re.compile(r"`([^`\n]+)`")
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
@@ -34,6 +36,8 @@ def docs_page(schema: Json) -> str:
         for method, operation in operations.items():
             tag = (operation.get("tags") or ["other"])[0]
             groups.setdefault(tag, []).append(_operation(path, method, operation))
+    for name, (operation,) in ((name, one.values()) for name, one in schema.get("webhooks", {}).items()):
+        groups.setdefault(operation["tags"][0], []).append(_operation(name, "sent", operation))
     sections = "".join(f"<h2>{html.escape(tag)}</h2>{''.join(rows)}" for tag, rows in groups.items() if rows)
     schemas = "".join(_schema(name, body) for name, body in sorted(_schemas(schema).items()))
     return (
@@ -45,6 +49,11 @@ def docs_page(schema: Json) -> str:
     )
 
 
+def _prose(text: str) -> str:
+    """A sentence as HTML: of Markdown only what our descriptions use, code between backticks."""
+    return _CODE.sub(r"<code>\1</code>", html.escape(text))
+
+
 def _schemas(schema: Json) -> dict[str, Json]:
     found: dict[str, Json] = schema.get("components", {}).get("schemas", {})
     return found
@@ -54,8 +63,8 @@ def _operation(path: str, method: str, operation: Json) -> str:
     said = operation.get("description") or operation.get("summary", "")
     first, _, rest = said.partition("\n\n")
     where = html.escape(path).replace("/", "/<wbr>")  # on a phone a path breaks between its parts
-    head = f'<b class="method">{method.upper()}</b> <code>{where}</code><br><span>{html.escape(first)}</span>'
-    return f"<details><summary>{head}</summary><p>{html.escape(rest)}</p>{''.join(_parts(operation))}</details>"
+    head = f'<b class="method">{method.upper()}</b> <code>{where}</code><br><span>{_prose(first)}</span>'
+    return f"<details><summary>{head}</summary><p>{_prose(rest)}</p>{''.join(_parts(operation))}</details>"
 
 
 def _parts(operation: Json) -> Iterator[str]:
@@ -63,7 +72,7 @@ def _parts(operation: Json) -> Iterator[str]:
         yield f"<h4>Parameters</h4>{_table(_parameter(one) for one in parameters)}"
     if body := operation.get("requestBody"):
         yield f"<h4>Body</h4>{_content(body['content'])}"
-    answers = ((status, html.escape(one["description"]), one) for status, one in sorted(operation["responses"].items()))
+    answers = ((status, _prose(one["description"]), one) for status, one in sorted(operation["responses"].items()))
     rows = ([f"<b>{status}</b>", f"{text}{_content(one.get('content', {}))}"] for status, text, one in answers)
     yield f"<h4>Answers</h4>{_table(rows)}"
 
@@ -71,7 +80,7 @@ def _parts(operation: Json) -> Iterator[str]:
 def _parameter(one: Json) -> list[str]:
     examples = one.get("schema", {}).get("examples") or ([one["example"]] if "example" in one else [])
     example = f"<br><code>{html.escape(str(examples[0]))}</code>" if examples else ""
-    text = f"{html.escape(one.get('description', ''))}{example}"
+    text = f"{_prose(one.get('description', ''))}{example}"
     return [f"<code>{html.escape(one['name'])}</code>", html.escape(one["in"]), text]
 
 

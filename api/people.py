@@ -26,8 +26,8 @@ def list_erased(connection: Connection, known: Known) -> PeopleShown:
 
 @router.delete("/{user:path}/people/{person}", status_code=202, responses=problems(404, 409, 422))
 def erase(connection: Connection, person: Person, known: Known, held: Scope) -> Receipt:
-    """Retract every message and the record of this person, forget the name, and let nothing of them pass again,
-    whichever connection of the organisation reads it. What others wrote about them stays.
+    """Retract every message and the record of this person, forget the name, purge their dead letters, and let nothing
+    of them pass again, whichever connection of the organisation reads it. What others wrote about them stays.
     """
     _checked(known, connection, person)
     receipt = known.people.erase(connection, person, by=held)

@@ -23,7 +23,7 @@ _SECOND_US = 1_000_000
 
 @router.post("/{user:path}/pulls", status_code=202, responses=problems(404, 409, 422))
 def ask(connection: Connection, known: Known, held: Scope, body: Annotated[Again | None, Body()] = None) -> Requested:
-    """Request what the allowed channels lack; what is already asked for is not asked twice.
+    """Request what the allowed channels lack; what is asked for already is not asked twice, what is paused waits.
 
     With a body, what is covered from `since` on is read again whole: whatever is not there any more goes.
     """
@@ -31,7 +31,7 @@ def ask(connection: Connection, known: Known, held: Scope, body: Annotated[Again
     if found.team is None or not found.directory_complete:
         detail = "Channels and users of the team have not been read to their end yet."
         raise Problem(409, "no-directory", "The directory is not complete", detail)
-    channels = known.allowlists.own(connection, found.team)
+    channels = known.allowlists.pullable(connection, found.team)
     if body is not None:
         wanted = sorted(set(channels).intersection(body.channels if body.channels is not None else channels))
         since = int(body.since.timestamp()) * _SECOND_US if body.since else 0

@@ -8,12 +8,16 @@ import redis
 
 from pipeline.paragon.token import UserTokens
 from pipeline.store.allowlists import Allowlists
+from pipeline.store.channel_answers import ChannelAnswers
+from pipeline.store.channel_pauses import ChannelPauses
 from pipeline.store.connections import Connections
+from pipeline.store.dead_events import DeadEvents
 from pipeline.store.directory import Directory
 from pipeline.store.disconnect import Disconnect
 from pipeline.store.keys import Shards
 from pipeline.store.ledger import Ledger
 from pipeline.store.looks import Looks
+from pipeline.store.outbox import Outbox
 from pipeline.store.pauses import Pauses
 from pipeline.store.people import People
 from pipeline.store.pull_plans import PullPlans
@@ -33,6 +37,8 @@ class Services:
     shards: Shards
     connections: Connections
     allowlists: Allowlists
+    channel_answers: ChannelAnswers
+    channel_pauses: ChannelPauses
     directory: Directory
     ledger: Ledger
     rates: Rates
@@ -42,6 +48,8 @@ class Services:
     people: People
     schedule: Schedule
     disconnect: Disconnect
+    outbox: Outbox
+    dead_events: DeadEvents
     user_tokens: UserTokens
     core_tokens: Mapping[str, Sequence[str]]
     ring: Callable[[int], None]
@@ -68,14 +76,20 @@ def make_services(
     rings: Mapping[str, int],
     now_us: Callable[[], int],
     delivery: Literal["live", "shadow"] = "live",
+    direct_messages: bool = False,
+    events_url: str = "",
 ) -> Services:
-    """All services over one client."""
+    """All services over one client. `direct_messages`: whether IMs and MPIMs may be allowed; `events_url`: where the
+    core service takes events, "" for nowhere.
+    """
     ledger, rates = Ledger(client, shards, vault, overdue_us=overdue_us, reread_days=reread_days), Rates(client, shards)
     return Services(
         client=client,
         shards=shards,
         connections=Connections(client, shards, vault),
-        allowlists=Allowlists(client, shards, vault),
+        allowlists=Allowlists(client, shards, vault, direct_messages=direct_messages),
+        channel_answers=ChannelAnswers(client, shards, vault),
+        channel_pauses=ChannelPauses(client, shards, vault),
         directory=Directory(client, shards, vault),
         ledger=ledger,
         rates=rates,
@@ -85,6 +99,8 @@ def make_services(
         people=People(client, shards, vault),
         schedule=Schedule(client, shards),
         disconnect=Disconnect(client, shards, vault),
+        outbox=Outbox(client, shards, events_url),
+        dead_events=DeadEvents(client, shards),
         user_tokens=user_tokens,
         core_tokens=core_tokens,
         ring=ring,

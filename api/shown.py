@@ -4,6 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.shown_census import CensusShown
+from api.shown_events import EventCounts
+from api.shown_pauses import ChannelPauseShown, Paused
 from pipeline.store import hold
 
 Microseconds = Annotated[int, Field(examples=[1764000000000000])]
@@ -69,6 +72,7 @@ class ConnectionShown(BaseModel):
     paused: Annotated[
         list[str], Field(description="The pauses that hold it back: of everything, its organisation, itself.")
     ]
+    paused_channels: Paused
     held: Held
 
 
@@ -129,13 +133,16 @@ class ChannelShown(BaseModel):
     is_mpim: bool
     members: int | None
     allowed: Annotated[bool, Field(description="By this connection itself.")] = False
+    paused: Paused = []
 
 
 class ChannelsShown(BaseModel):
-    """Every channel that the connection can read, by name."""
+    """The channels that the connection can read, by name."""
 
     complete: Annotated[bool, Field(description="Whether the directory was read to its end.")]
+    matching: Annotated[int, Field(description="So many are looked for, on this page and on the others.")]
     channels: list[ChannelShown]
+    next: Annotated[ChannelId | None, Field(description="`after` of the next page; null: this is the last.")]
 
 
 class AllowlistShown(BaseModel):
@@ -143,6 +150,7 @@ class AllowlistShown(BaseModel):
 
     channels: list[ChannelId]
     version: Annotated[int, Field(description="The ETag, as a number.", examples=[3])]
+    paused: Paused
 
 
 class AllowlistChanged(BaseModel):
@@ -200,7 +208,11 @@ class StatusShown(BaseModel):
     oldest_waiting_age: Annotated[float | None, Field(description="Of the oldest of them; null: nothing waits.")]
     parked: Annotated[int, Field(description="Connections that wait for the end of somebody's outage, or of a pause.")]
     paused: Annotated[list[str], Field(description="What an operator has paused: `GET /v1/pauses`.")]
+    paused_channels: Annotated[
+        list[ChannelPauseShown], Field(description="Single channels that wait for somebody's word: the newest hundred.")
+    ]
     held: Held
+    events: Annotated[EventCounts, Field(description="What the core service is told: `GET /v1/events`.")]
     dead_letters: int
     connections: int
     delivery: Annotated[
@@ -208,6 +220,9 @@ class StatusShown(BaseModel):
         Field(description="`shadow`: nothing is sent; `shadow.<model>` counts what would be."),
     ]
     counters: Annotated[dict[str, int], Field(examples=[{"delivered.message": 42}])]
+    census: Annotated[
+        list[CensusShown], Field(description="What Slack sent that is not known here, or withheld: the most frequent.")
+    ]
 
 
 class Healthy(BaseModel):

@@ -31,11 +31,16 @@ COMMANDS = {
     "workflow": Command(
         "hold a real workflow's callback against the contract", "./sluice workflow check page.json", "cli.workflow"
     ),
+    "preview": Command(
+        "what would be delivered of a piece of Slack's JSON", "./sluice preview --kind users FILE", "cli.preview"
+    ),
     "backup": Command("a snapshot of the embedded store", "./sluice backup sluice-2026-11-23.rdb", "cli.backup"),
     "restore": Command("a backup put in place, held until confirmed", "./sluice restore FILE", "cli.restore"),
     "pause": Command("hold back delivery and pulls; intake goes on", "./sluice pause org:end10843", "cli.pause"),
     "resume": Command("end a pause", "./sluice resume org:end10843", "cli.resume"),
+    "events": Command("what the core service is told, and what it did not take", "./sluice events test", "cli.events"),
     "demo": Command("one full pass on fresh state, counted by an outside ledger", "./sluice demo --json", "cli.demo"),
+    "bench": Command("conditions side by side in one run, as ratios", "./sluice bench mesh --quick", "cli.bench"),
     "test": Command("every check: lint, format, types, imports, tests", "./sluice test", "cli.test"),
 }
 

@@ -20,7 +20,7 @@ from cli.exits import Exit
 from cli.proxy import paragon_client
 from cli.refusals import sentence
 from cli.runfile import STATE_DIR, read_status
-from cli.told import settings_for
+from cli.running import settings_for
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected, SluiceError
 from pipeline.paragon.me import allow_listed

@@ -14,14 +14,17 @@ from kombu.connection import Connection
 from kombu.exceptions import KombuError, OperationalError
 
 from cli.checkup import Line, without_password
+from pipeline.certificates import distrusted
 from pipeline.errors import Unavailable
 from pipeline.store import durability
 from pipeline.store.client import ask, clock, connect
 from pipeline.store.keys import META
 from settings import Settings
+from workers.names import sending
 
 PATIENCE = 5.0
 """Seconds for each server."""
+_NOT_TRUSTED = "Its certificate is not trusted: name its CA (?ssl_ca_certs=…), and the host as the certificate does."
 SKEW_WARN, SKEW_FAIL = 2.0, 45.0
 """Seconds. A User Token is dated back by 60 s: a clock that runs ahead by more makes tokens from the future."""
 
@@ -40,6 +43,7 @@ def store(settings: Settings) -> Iterator[Line]:
             yield _skew("store", theirs, (begun + time.time()) / 2)
         except (Unavailable, redis.RedisError) as error:
             do = "Start it, or correct SLUICE_STORE_URL (user, password, rediss:// for TLS)."
+            do = _NOT_TRUSTED if distrusted(error) else do
             yield Line("store", "fail", f"{without_password(settings.store_url)}: {_word(error)}", do)
 
 
@@ -55,7 +59,7 @@ def _durable(client: redis.Redis, settings: Settings) -> Line:
         says = "asserted by SLUICE_STORE_DURABILITY, not verified"
         return Line("durability", "warn", says, "Be sure of appendonly yes, appendfsync always, noeviction.")
     try:
-        durability._check_config(client)
+        durability.check_config(client)
     except durability.NotDurableError as error:
         return Line("durability", "fail", "a 202 would not mean kept", str(error))
     return Line("durability", "ok", "appendonly yes, appendfsync always, maxmemory-policy noeviction")
@@ -77,16 +81,19 @@ def broker(settings: Settings) -> Iterator[Line]:
         yield Line("broker", "warn", "nothing runs and none is set", "Start ./sluice up, or set SLUICE_BROKER_URL.")
         return
     shown = without_password(settings.broker_url)
-    options = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
-    redis_like = settings.broker_url.startswith(("redis", "sentinel"))
+    told = sending(settings.broker_url)  # as the senders themselves: TLS is verified alike
     try:
         with Connection(
-            settings.broker_url, connect_timeout=PATIENCE, transport_options=options if redis_like else {}
+            told["broker_url"],
+            connect_timeout=PATIENCE,
+            ssl=told["broker_use_ssl"],
+            transport_options=told["broker_transport_options"],
         ) as one:
             one.ensure_connection(max_retries=1, timeout=PATIENCE)
             one.default_channel  # noqa: B018 - opens one, which is what a wrong password or virtual host refuses
     except (OperationalError, KombuError, OSError, redis.RedisError) as error:
         do = "Start it, or correct SLUICE_BROKER_URL. Without it nothing is lost: the sweep drains, more slowly."
+        do = _NOT_TRUSTED if distrusted(error) else do
         yield Line("broker", "fail", f"{shown}: {_word(error)}", do)
         return
     yield Line("broker", "ok", f"{shown} answers")

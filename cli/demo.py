@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cli import balance, leaks
 from cli.exits import Exit
-from cli.options import SimulatorOptions, StackOptions
+from cli.options import SimulatorOptions, StackOptions, slack_export
 from cli.stack import Stack
 from cli.story import Choose, every_other, tell
 from cli.supervisor import StartFailed
@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", type=_positive, default=6, metavar="N", help="channels of each workspace")
     parser.add_argument("--messages", type=_positive, default=400, metavar="N", help="messages of each workspace")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="another seed, another workspace")
-    parser.add_argument("--workspace", type=Path, metavar="PATH", help="a folder with a Slack export of your own")
+    parser.add_argument(
+        "--workspace", type=slack_export, metavar="PATH", help="your own Slack export: its zip or folder"
+    )
     parser.add_argument("--allow", metavar="C1,C2|*", help="channels to allow (default: the 1st, 3rd, 5th …)")
 
 
@@ -36,9 +38,6 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """0 only if the outside ledger balances."""
-    if args.workspace is not None and not (args.workspace / "channels.json").is_file():
-        print(f"sluice: {args.workspace} is no Slack export: it has no channels.json", file=sys.stderr)
-        return Exit.USAGE
     with tempfile.TemporaryDirectory(prefix="sluice-demo-") as scratch:
         try:
             account, seconds = _pass(args, Path(scratch))
@@ -56,7 +55,7 @@ def _pass(args: argparse.Namespace, state: Path) -> tuple[balance.Account, float
         channels=args.channels,
         messages=args.messages,
         seed=args.seed,
-        workspace=args.workspace.resolve() if args.workspace else None,
+        workspace=args.workspace,
         stray=-1,  # pages of all channels that were not asked for: without them the gate would have nothing to stop
     )
     with Stack(state, StackOptions(simulator=simulator)) as stack:

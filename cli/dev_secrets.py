@@ -36,6 +36,10 @@ def _vault_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def _signing_secret() -> str:
+    return f"whsec_{_vault_key()}"
+
+
 MAKERS: dict[str, Callable[[], str]] = {
     "signing_key": _private_key,
     "webhook_secret": _token,
@@ -43,6 +47,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "vault_key": _vault_key,
     "operator_token": _token,
     "core_token": _token,
+    "event_secret": _signing_secret,
     "flower_password": _token,
     "mesh_token": _token,
 }
@@ -50,7 +55,8 @@ MAKERS: dict[str, Callable[[], str]] = {
 
 @dataclass(frozen=True)
 class DevSecrets:
-    """What the stand-ins and we share. `signing_key` is a PEM, `vault_key` base64 of 32 bytes, the rest are tokens."""
+    """What the stand-ins and we share. `signing_key` is a PEM, `vault_key` base64 of 32 bytes, `event_secret`
+    what Standard Webhooks signs with, the rest are tokens."""
 
     directory: Path
     signing_key: SecretStr
@@ -59,6 +65,7 @@ class DevSecrets:
     vault_key: SecretStr
     operator_token: SecretStr
     core_token: SecretStr
+    event_secret: SecretStr
     flower_password: SecretStr
     mesh_token: SecretStr
 

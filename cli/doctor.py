@@ -10,7 +10,7 @@ from cli.checkup import Line
 from cli.exits import Exit
 from cli.proxy import only_connection, paragon_client
 from cli.runfile import STATE_DIR
-from cli.told import settings_for
+from cli.running import settings_for
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected
 from settings import Settings, SettingsError, variables

@@ -4,15 +4,18 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from urllib.parse import quote
 
 import zstandard
 
 from cli.walk import Player, Walk
+from simulator.export import read_export
+from simulator.slack.channel import Channel
 
 _SHORTEST_SNIPPET = 16
+_MOST_SNIPPETS = 2000
 _MOST_COMPRESSED = 16 * 1024 * 1024
 
 
@@ -40,15 +43,27 @@ def _orgs(row: Mapping[str, object], everybody: list[Player]) -> list[str]:
 
 
 def _snippets(export: Path, allowed: set[str]) -> Iterator[bytes]:
-    """Texts of an export's channels that are not allowed, unless an allowed channel has the same text."""
-    told: dict[bool, set[str]] = {True: set(), False: set()}
-    for channel in json.loads((export / "channels.json").read_text()):
-        for day in sorted((export / channel["name"]).glob("*.json")):
-            texts = {str(message.get("text") or "") for message in json.loads(day.read_text())}
-            told[channel["id"] in allowed] |= texts
-    for text in told[False]:
-        if len(text) >= _SHORTEST_SNIPPET and not any(text in other for other in told[True]):
-            yield text.encode()
+    """Texts of an export's channels that are not allowed, unless an allowed channel has the same text in it.
+
+    Of a large export some of each channel: each is looked for in every file and answer.
+    """
+    workspace = read_export(export)
+    closed = [channel for name, channel in workspace.channels.items() if name not in allowed]
+    words: set[str] = set()
+    for channel in closed:
+        words.update(islice(filter(_is_telling, _texts(channel)), max(1, _MOST_SNIPPETS // len(closed))))
+    for name in allowed & workspace.channels.keys():
+        for text in _texts(workspace.channel(name)):
+            words -= {word for word in words if word in text}
+    yield from (word.encode(errors="replace") for word in words)
+
+
+def _texts(channel: Channel) -> Iterator[str]:
+    return (str(message.get("text") or "") for message in channel.messages.values())
+
+
+def _is_telling(text: str) -> bool:
+    return len(text) >= _SHORTEST_SNIPPET
 
 
 def sightings(

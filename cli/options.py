@@ -1,8 +1,11 @@
 """What a stack can be told: how many workers, which ports, how the simulator is made."""
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from simulator.export import BadExport, check_export
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,16 @@ def _option(name: str, value: object) -> tuple[str, ...]:
     if isinstance(value, bool):
         return (f"--{name}" if value else f"--no-{name}",)
     return (f"--{name}", str(value))
+
+
+def slack_export(text: str) -> Path:
+    """`--workspace`: the folder or the zip of a Slack export. What is none is a sentence of argparse's."""
+    path = Path(text).resolve()
+    try:
+        check_export(path)
+    except BadExport as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return path
 
 
 @dataclass(frozen=True)

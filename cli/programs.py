@@ -29,6 +29,7 @@ STOP_ORDER = {
 }
 MODULE = (sys.executable, "-m")
 CORE_TOKEN = "SIMULATOR_CORE_TOKEN"  # noqa: S105 — a variable's name
+EVENT_SECRET = "SIMULATOR_EVENT_SECRET"  # noqa: S105 — a variable's name
 # What a task was about and what came of it, before where it ran.
 FLOWER_COLUMNS = "--tasks-columns=name,state,args,result,received,runtime,worker,uuid"
 CELERY = (*MODULE, "celery", "-A", "workers.app")
@@ -86,7 +87,7 @@ def _outside(world: World, secrets: DevSecrets, options: StackOptions, state_dir
     if "mesh" in world.played:
         found.append(_web(world, "mesh", _mesh(world, options, state_dir), _environment(world, "SLUICE_MESH_TOKEN")))
     if "simulator" in world.played:
-        told = _environment(world, "SLUICE_WEBHOOK_SECRETS") | _core_token(world)
+        told = _environment(world, "SLUICE_WEBHOOK_SECRETS") | _core_token(world) | _event_secret(world)
         found.append(_web(world, "simulator", _simulator(world, secrets, options), told))
     return found
 
@@ -101,12 +102,20 @@ def _simulator(world: World, secrets: DevSecrets, options: StackOptions) -> list
     argv = [*MODULE, "simulator", "--host", HOST, "--port", str(world.ports["simulator"]), "--project-id", PROJECT]
     argv += ["--public-key", str(secrets.public_key), "--webhooks", world.environment["SLUICE_PUBLIC_URL"]]
     argv += ["--core-api", world.urls["api"], "--core-token-env", CORE_TOKEN]
+    argv += ["--event-secret-env", EVENT_SECRET]
     return [*argv, "--webhook-secret-env", "SLUICE_WEBHOOK_SECRETS", *options.simulator.arguments()]
 
 
 def _core_token(world: World) -> dict[str, str]:
     """For the pages that play the core service; nothing where the user's own core tokens rule."""
     return {CORE_TOKEN: world.core_token.get_secret_value() if world.core_token else ""}
+
+
+def _event_secret(world: World) -> dict[str, str]:
+    """For events that go to the simulator; a core service of the user's own keeps its secret to itself."""
+    told = world.environment
+    ours = told["SLUICE_EVENTS_URL"].startswith(world.urls["simulator"] + "/")
+    return {EVENT_SECRET: told["SLUICE_EVENTS_SECRETS"] if ours else ""}
 
 
 def _ours(world: World, state_dir: Path) -> list[Program]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from cli.exits import Exit
 from cli.refusals import sentence
 from cli.runfile import STATE_DIR
-from cli.told import settings_for
+from cli.running import settings_for
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected, SluiceError
 from pipeline.paragon.client import ParagonClient, RawAnswer

@@ -2,8 +2,9 @@
 
 FILE        put it in place; the store that was there is kept beside it
 --hold      hold a store of your own, after you have restored it and before anything starts
---confirm   narrow the lists to what Paragon remembers, retract what no list allows, and let everything go on
---fence     only retract what the mesh shows and no list allows: after the mesh was restored
+--confirm   narrow the lists to what Paragon remembers, retract what no list allows, exclude whoever was erased since,
+            and let everything go on
+--fence     only retract what the mesh shows and no list allows, and whoever was erased: after the mesh was restored
 (nothing)   say whether the store is held
 """
 
@@ -22,12 +23,13 @@ from cli.exits import Exit
 from cli.proxy import paragon_client
 from cli.restoring import NoBackup, restore
 from cli.runfile import STATE_DIR, AlreadyRunning
-from cli.running import NothingRuns, running_settings
+from cli.running import NothingRuns, whole_settings
 from pipeline import reconcile
 from pipeline.delivery import Delivery
 from pipeline.errors import Unavailable
 from pipeline.paragon.client import ParagonClient
 from pipeline.reconcile import Findings
+from pipeline.reconcile_people import people
 from pipeline.stages.stores import Stores, make_stores
 from pipeline.store import hold
 from pipeline.store.client import connect
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.file is not None:
             return _restored(state_dir, args.file)
-        with _stores(running_settings(state_dir)) as (stores, paragon, reader):
+        with _stores(whole_settings(state_dir)) as (stores, paragon, reader):
             if args.hold:
                 hold.place(stores.client, stores.shards, None)
                 print(NEXT)
@@ -109,6 +111,7 @@ def _confirmed(
     findings = Findings()
     reconcile.narrow(stores, paragon.me, findings)
     reconcile.fence(stores, reader, findings)
+    people(stores, reader, findings)
     _tell(findings)
     if findings.doubts and not args.accept_older_lists:
         print("The store stays held. Settle these (putting or ending the connection does), or --accept-older-lists.")
@@ -121,6 +124,7 @@ def _confirmed(
 def _fenced(stores: Stores, reader: common_mesh.MeshReader | None) -> int:
     findings = Findings()
     reconcile.fence(stores, reader, findings)
+    people(stores, reader, findings)
     _tell(findings)
     return Exit.FAILED if findings.doubts else Exit.DONE
 
@@ -132,6 +136,12 @@ def _tell(findings: Findings) -> None:
         print(f"  {org}: {count} channels retracted that the mesh shows and no list allows")
     for org in findings.unknown:
         print(f"  {org}: in the mesh, and not in this store: register its connections again, or delete it in the mesh")
+    for org, count in findings.erased.items():
+        print(f"  {org}: {count} persons excluded again, who were erased after the backup")
+    for org, count in findings.refenced.items():
+        print(f"  {org}: {count} persons retracted again, of whose erasure the mesh did not know")
+    for who in findings.readmitted:
+        print(f"  {who} was let in again after the backup and is erased here: repeat PUT …/people/{{id}} if it holds")
     for doubt in findings.doubts:
         print(f"  ? {doubt}")
 

@@ -4,7 +4,7 @@ A stand-in is used only where the variables of the real one are wholly unset (de
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -16,6 +16,7 @@ from simulator.config import CHANNELS, MESSAGES, USERS
 
 PROJECT = "sluice-development"
 KEY_ID = "development"
+EVENTS_PATH = "/core/events"  # where the simulator takes what Sluice tells the core service
 PLAYED_ORG = "org001"  # the one organisation that the simulator's core service speaks for
 
 # A part of the outside world → what marks it as real.
@@ -49,13 +50,14 @@ def build(given: Mapping[str, str], secrets: DevSecrets, *, preferred_ports: boo
     """Complete what the user gave. Raises SettingsError for a half-set group or a wrong value."""
     given = {name: value for name, value in given.items() if value}
     Settings.load("cli", environ=given, op_env=None)
-    played = _played(given)
-    _refuse_borrowed_vault(given, played)
+    played = played_beside(given)
+    refuse_borrowed_vault(given, played)
     wanted = {name: port for name, port in PREFERRED.items() if name in {"api", "flower", *played}}
     ports = choose(wanted if preferred_ports else dict.fromkeys(wanted, 0))
     bind = given.get("SLUICE_API_BIND", f"{HOST}:{ports['api']}")
     door = {"SLUICE_API_BIND": bind, "SLUICE_PUBLIC_URL": _local(bind)}
-    environment = door | _stand_in_variables(played, ports, secrets) | _generated(secrets) | given
+    addresses = {name: _address(name, ports[name]) for name in played}
+    environment = door | stand_in_variables(addresses, secrets) | generated(secrets) | given
     environment["SLUICE_CORE_TOKENS"] = _core_tokens(given, secrets)
     settings = Settings.load("service", environ=environment, op_env=None)
     core = None if given.get("SLUICE_CORE_TOKENS") else secrets.core_token
@@ -63,7 +65,12 @@ def build(given: Mapping[str, str], secrets: DevSecrets, *, preferred_ports: boo
     return World(played, ports, _urls(settings, ports), environment, operator, core)
 
 
-def _played(given: Mapping[str, str]) -> frozenset[str]:
+def _address(name: str, port: int) -> str:
+    return f"redis://{HOST}:{port}/0" if name in ("store", "broker") else f"http://{HOST}:{port}"
+
+
+def played_beside(given: Mapping[str, str]) -> frozenset[str]:
+    """The stand-ins that start beside these variables: one for each part that they leave unset."""
     unset = [part for part, mark in MARKS.items() if not any(name.startswith(mark) for name in given)]
     return frozenset(STAND_INS[part] for part in unset)
 
@@ -74,7 +81,8 @@ def _local(bind: str) -> str:
     return f"http://{HOST if host in ('0.0.0.0', '[::]') else host}:{port}"  # noqa: S104 — a comparison
 
 
-def _refuse_borrowed_vault(given: Mapping[str, str], played: frozenset[str]) -> None:
+def refuse_borrowed_vault(given: Mapping[str, str], played: Collection[str]) -> None:
+    """Raise SettingsError for a store of the user's own without the keys to what it keeps."""
     if "store" not in played and "SLUICE_VAULT_KEYS" not in given:
         raise SettingsError(
             "SLUICE_STORE_URL is set but SLUICE_VAULT_KEYS is not: "
@@ -82,15 +90,17 @@ def _refuse_borrowed_vault(given: Mapping[str, str], played: frozenset[str]) -> 
         )
 
 
-def _stand_in_variables(played: frozenset[str], ports: Mapping[str, int], secrets: DevSecrets) -> dict[str, str]:
+def stand_in_variables(addresses: Mapping[str, str], secrets: DevSecrets) -> dict[str, str]:
+    """What our processes are told of the stand-ins that answer at these addresses, by name."""
     variables: dict[str, str] = {}
-    if "simulator" in played:
-        variables |= _simulated_paragon(f"http://{HOST}:{ports['simulator']}", secrets)
-    if "mesh" in played:
-        variables["SLUICE_MESH_URL"] = f"http://{HOST}:{ports['mesh']}"
+    if "simulator" in addresses:
+        variables |= _simulated_paragon(addresses["simulator"], secrets)
+        variables |= _simulated_events(addresses["simulator"], secrets)
+    if "mesh" in addresses:
+        variables["SLUICE_MESH_URL"] = addresses["mesh"]
         variables["SLUICE_MESH_TOKEN"] = secrets.mesh_token.get_secret_value()
-    for name in sorted(played & {"store", "broker"}):
-        variables[f"SLUICE_{name.upper()}_URL"] = f"redis://{HOST}:{ports[name]}/0"
+    for name in sorted({"store", "broker"} & set(addresses)):
+        variables[f"SLUICE_{name.upper()}_URL"] = addresses[name]
     return variables
 
 
@@ -107,7 +117,16 @@ def _simulated_paragon(url: str, secrets: DevSecrets) -> dict[str, str]:
     }
 
 
-def _generated(secrets: DevSecrets) -> dict[str, str]:
+def _simulated_events(url: str, secrets: DevSecrets) -> dict[str, str]:
+    """The core service that the simulator plays takes events; what the user sets of them comes in its place."""
+    return {
+        "SLUICE_EVENTS_URL": url + EVENTS_PATH,
+        "SLUICE_EVENTS_SECRETS": secrets.event_secret.get_secret_value(),
+    }
+
+
+def generated(secrets: DevSecrets) -> dict[str, str]:
+    """The secrets that are made here where the user gives none."""
     return {
         "SLUICE_WEBHOOK_SECRETS": secrets.webhook_secret.get_secret_value(),
         "SLUICE_RUN_TOKEN_KEYS": f"{KEY_ID}:{secrets.run_token_key.get_secret_value()}",

@@ -12,13 +12,14 @@ from cli.exits import Exit
 from cli.runfile import STATE_DIR, holder, read_status
 
 WAITING = ("backlog", "oldest_waiting_age", "delivery")
-SAID = ("paused", "held", *WAITING)
+SAID = ("paused", "paused_channels", "held", "events", "census", *WAITING)
 """What `/v1/status` tells and this repeats; null where it does not answer."""
+MOST_LINES = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """For people a table, for programs one JSON object."""
-    parser.add_argument("--json", action="store_true", help="urls, processes, backlog, oldest_waiting_age, delivery")
+    parser.add_argument("--json", action="store_true", help="urls, processes, paused, held, backlog, …")
     parser.add_argument("--state", type=Path, default=STATE_DIR, metavar="DIR", help="the state directory of `up`")
 
 
@@ -56,7 +57,29 @@ def _waiting(api: str, state_dir: Path) -> dict[str, Any]:
 
 def _kept_back(found: dict[str, Any]) -> list[str]:
     held = [f"  held: {found['held']['says']}"] if found["held"] else []
-    return [*(f"  paused: {scope}" for scope in found["paused"] or ()), *held]
+    channels = found["paused_channels"] or ()
+    rows = [
+        f"  paused: {one['org']} {one['team']} {one['channel']} ({one['reason']}). {one['says']}" for one in channels
+    ]
+    if len(rows) > MOST_LINES:
+        rows[MOST_LINES:] = [f"  paused: and more channels: {len(rows) - MOST_LINES}"]
+    return [*(f"  paused: {scope}" for scope in found["paused"] or ()), *rows, *held]
+
+
+def _events(found: dict[str, Any]) -> list[str]:
+    """What the core service was not told yet; nothing where it is told, or nobody wants to be."""
+    told = found["events"] or {}
+    if not (told.get("waiting") or told.get("dead")):
+        return []
+    state, reason = told["endpoint"]["state"], told["endpoint"]["reason"]
+    why = f"; its address is {state} ({reason})" if state in ("parked", "disabled") else ""
+    return [f"  events: {told['waiting']} wait, {told['dead']} are dead{why}: ./sluice events"]
+
+
+def _unknown(found: dict[str, Any]) -> list[str]:
+    """What Slack sends that this version does not know; what is left out by rule is no news."""
+    rows = [one for one in found["census"] or () if one["kind"] != "withheld"]
+    return [f"  not known here: {one['kind']} {one['name']}, {one['count']} times" for one in rows[:MOST_LINES]]
 
 
 def _table(found: dict[str, Any], *, running: bool) -> str:
@@ -69,4 +92,5 @@ def _table(found: dict[str, Any], *, running: bool) -> str:
     shadow = (
         ["  delivery: shadow: records are counted, and nothing is sent to the mesh"] if delivery == "shadow" else []
     )
-    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *_kept_back(found), *shadow])
+    told = [*_kept_back(found), *_events(found), *_unknown(found), *shadow]
+    return "\n".join([*urls, "", *processes, "", f"  waiting: {waits}", *told])

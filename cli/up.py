@@ -16,7 +16,7 @@ from typing import Any, Never
 
 from cli import leftovers
 from cli.exits import Exit
-from cli.options import StackOptions
+from cli.options import SimulatorOptions, StackOptions, slack_export
 from cli.runfile import STATE_DIR, AlreadyRunning, forget_status, held, write_status
 from cli.spawn import ROOT
 from cli.stack import Stack
@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-story", action="store_true", help="only start the processes")
     parser.add_argument("--state", type=Path, default=STATE_DIR, metavar="DIR", help="where data and secrets live")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="Celery worker processes (default 1)")
+    parser.add_argument(
+        "--workspace", type=slack_export, metavar="PATH", help="your own Slack export: its zip or folder"
+    )
     parser.add_argument("--voice", type=int, help=argparse.SUPPRESS)
 
 
@@ -63,6 +66,7 @@ def _detached(args: argparse.Namespace, state_dir: Path) -> int:
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "cli", "up", "--state", str(state_dir), "--workers", str(args.workers)]
     command += ["--voice", str(writing), *(["--no-story"] if args.no_story else [])]
+    command += ["--workspace", str(args.workspace)] if args.workspace else []
     descriptor = os.open(logs / "up.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     left = subprocess.Popen(
         command, cwd=ROOT, pass_fds=(writing,), start_new_session=True,
@@ -89,7 +93,9 @@ class Up:
         Settings.load("cli")
         self.voice = voice
         self.with_story = not args.no_story
-        self.stack = Stack(state_dir, StackOptions(given=variables(), workers=args.workers, preferred_ports=True))
+        simulator = SimulatorOptions(workspace=args.workspace)
+        options = StackOptions(given=variables(), simulator=simulator, workers=args.workers, preferred_ports=True)
+        self.stack = Stack(state_dir, options)
         self.story: dict[str, Any] | None = None
         self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._writing = threading.Lock()

@@ -12,7 +12,7 @@ from api.verify import Verifier
 from api.workflow_check import shown, signature
 from cli.exits import Exit
 from cli.runfile import STATE_DIR
-from cli.told import settings_for
+from cli.running import settings_for
 from pipeline.contract import Signature, Terms, Verdict, check, guess_kind
 from pipeline.envelope import EnvelopeError, read_query
 from pipeline.paragon.run_tokens import RunTokens

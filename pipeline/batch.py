@@ -10,6 +10,8 @@ from pipeline.models import Internal
 from pipeline.rules.allowlist import Allowed
 from pipeline.rules.exclusion import Person
 from pipeline.rules.showing import Showing
+from pipeline.slack.census import Census
+from pipeline.store.channel_pauses import Judged
 from pipeline.store.connections import Registration
 from pipeline.store.entries import Header
 from pipeline.store.inbox import Stored, Taken
@@ -48,6 +50,7 @@ class Work:
     mapped: list[Mapped] = field(default_factory=list)
     directory: list[Internal] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    census: Census = field(default_factory=Census)
     dead: list[Dead] = field(default_factory=list)
     sealed_death: str | None = None
     purged: bool = False
@@ -74,13 +77,15 @@ class Work:
 class Batch:
     """What one take gave. `known` is the connection's registration; None for effects, which come from many.
 
-    `allowed` is the list as admit read it, `excluded` whoever was erased.
+    `allowed` is the list as admit read it, with what is kept back of it; `judged` what pages of the batch itself tell
+    of channels on it; `excluded` whoever was erased.
     """
 
     taken: Taken
     known: Registration | None
     works: list[Work]
     allowed: Allowed = field(default_factory=Allowed)
+    judged: Judged | None = None
     excluded: frozenset[Person] = frozenset()
 
     @property

@@ -101,9 +101,12 @@ def _reason(record: object, identity: str, channel: str) -> str:
     right = isinstance(value, str) and (_is_ts(value) if identity == "ts" else bool(_ID.fullmatch(value)))
     if not right:
         return f"bad_{identity}"
-    named = record.get("channel") if channel else None
-    named = named.get("id") if isinstance(named, dict) else named
-    return "channel_mismatch" if isinstance(named, str) and named and named != channel else ""
+    named = (record.get("channel"), record.get("channel_id")) if channel else ()
+    return "channel_mismatch" if any(_is_another(one, channel) for one in named) else ""
+
+
+def _is_another(named: object, channel: str) -> bool:
+    return named not in (None, "", channel) and not (isinstance(named, dict) and named.get("id") == channel)
 
 
 def _is_ts(value: str) -> bool:

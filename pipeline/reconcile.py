@@ -40,13 +40,17 @@ class Reader(Protocol):
 @dataclass(slots=True)
 class Findings:
     """`narrowed` and `fenced`: how many channels, by connection and by organisation. `doubts`: what could not be found
-    out, a sentence each. `unknown`: organisations that the mesh knows and the store does not.
+    out, a sentence each. `unknown`: organisations that the mesh knows and the store does not. Of `reconcile_people`,
+    `erased` and `refenced`: how many persons, by organisation; `readmitted`: who, and where.
     """
 
     narrowed: dict[str, int] = field(default_factory=dict)
     fenced: dict[str, int] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    erased: dict[str, int] = field(default_factory=dict)
+    refenced: dict[str, int] = field(default_factory=dict)
+    readmitted: list[str] = field(default_factory=list)
 
 
 def narrow(stores: Stores, me: Callable[[str], Me], findings: Findings) -> None:

@@ -42,11 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--webhook-secret-env", default="", help="name of the variable that holds the shared secret")
     parser.add_argument("--core-api", default="", help="base URL of Sluice's API, for the pages below /app")
     parser.add_argument("--core-token-env", default="", help="name of the variable that holds a core token for them")
+    parser.add_argument("--event-secret-env", default="", help="name of the variable that holds what signs events")
     for name, count in COUNTS.items():
         parser.add_argument(f"--{name}", type=_positive, default=count)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--anchor", type=int, default=default_anchor(), help="unix second that generated history ends")
-    parser.add_argument("--workspace", type=Path, help="a Slack export folder, instead of a generated workspace")
+    parser.add_argument(
+        "--workspace", type=Path, help="a Slack export, its zip or folder, instead of a generated workspace"
+    )
     parser.add_argument("--retry-scale", type=float, default=0.01)
     parser.add_argument("--duplicate-rate", type=float, default=0.0)
     parser.add_argument("--stray", type=_all_or_count, default=0, help="channels posted though not asked for, -1: all")
@@ -65,8 +68,9 @@ def _config(options: argparse.Namespace) -> SimulatorConfig:
              "workflow_messages", "workflow_channels", "workflow_users")  # fmt: skip
     secret = SecretStr(_first_secret(options.webhook_secret_env))
     core = SecretStr(os.environ.get(options.core_token_env, "") if options.core_token_env else "")
+    event = SecretStr(_first_secret(options.event_secret_env))
     given = {name: getattr(options, name) for name in names}
-    return SimulatorConfig(public_key=key, webhook_secret=secret, core_token=core, **given)
+    return SimulatorConfig(public_key=key, webhook_secret=secret, core_token=core, event_secret=event, **given)
 
 
 def _first_secret(name: str) -> str:

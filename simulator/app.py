@@ -8,10 +8,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from simulator.callbacks import Courier
+from simulator.channel_control import ChannelControl
 from simulator.config import SimulatorConfig
 from simulator.control import Control
 from simulator.core_api import CoreApi
 from simulator.core_service import CoreService
+from simulator.events import EventsDoor
 from simulator.export import read_export
 from simulator.generate.workspace import generate
 from simulator.ledger import Ledger
@@ -40,9 +42,11 @@ def create_app(
     courier = Courier(config, ledger, callbacks)
     engine = Engine(config, slack_app, courier)
     paragon = Paragon(config, workspaces, engine, slack, triggers)
-    control = Control(config, workspaces, engine, ledger, triggers)
+    control = Control(config, workspaces, engine, ledger, triggers, paragon.limit)
 
-    pages = [*CoreService(config, CoreApi(config.core_api, config.core_token, core)).routes(),
+    channels = ChannelControl(workspaces, engine)
+    pages = [*EventsDoor(config).routes(),
+             *CoreService(config, CoreApi(config.core_api, config.core_token, core)).routes(),
              *Portal(config, workspaces, engine).routes()]  # fmt: skip
 
     @asynccontextmanager
@@ -50,7 +54,7 @@ def create_app(
         yield
         await engine.aclose()
 
-    routes = [*paragon.routes(), Mount("/slack", slack_app), *control.routes(), *pages]
+    routes = [*paragon.routes(), Mount("/slack", slack_app), *control.routes(), *channels.routes(), *pages]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.engine = engine
     return app

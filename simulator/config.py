@@ -28,7 +28,8 @@ class SimulatorConfig:
     callbacks in flight; `jitter` is the most seconds a callback waits at random, which is what reorders them;
     `stray` is how many channels that nobody asked for each messages workflow posts all the same, -1 for all;
     without `self_start` the directory workflows start by a trigger only, and not on connect. `core_api` and
-    `core_token` are Sluice's API and a token of it, for the pages that play the core service ("" = they say so).
+    `core_token` are Sluice's API and a token of it, for the pages that play the core service ("" = they say so);
+    `event_secret` verifies what Sluice tells it.
     """
 
     public_key: str
@@ -50,6 +51,7 @@ class SimulatorConfig:
     self_start: bool = True
     core_api: str = ""
     core_token: SecretStr = field(default=SecretStr(""))
+    event_secret: SecretStr = field(default=SecretStr(""))
     workflow_messages: str = MESSAGES
     workflow_channels: str = CHANNELS
     workflow_users: str = USERS

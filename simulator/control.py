@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulator.answers import answer, object_of
+from simulator.answers import answer
+from simulator.bench import BadRequest, body_of, guarded, number_of, text_of
 from simulator.config import SimulatorConfig
 from simulator.ledger import Ledger
+from simulator.slack import files
 from simulator.slack.channel import Channel, is_reply
-from simulator.slack.paging import SlackError, micros, stamp
+from simulator.slack.limit import Limit
+from simulator.slack.paging import micros, stamp
 from simulator.slack.workspace import Workspace
 from simulator.triggers import Triggers
 from simulator.workflows import Engine
 from simulator.workspaces import Workspaces
 
 Json = dict[str, Any]
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-class BadRequest(Exception):
-    """The sentence that is answered with 400."""
 
 
 @dataclass
@@ -38,20 +35,21 @@ class Control:
     engine: Engine
     ledger: Ledger
     triggers: Triggers
+    limit: Limit
 
     def routes(self) -> list[Route]:
         """Everything below /_sim."""
-        posts = {"connect": self.connect, "slow": self.slow, "messages": self.add, "messages/edit": self.edit,
-                 "messages/delete": self.delete}  # fmt: skip
+        posts = {"connect": self.connect, "slow": self.slow, "limit": self.refuse, "messages": self.add,
+                 "messages/edit": self.edit, "messages/delete": self.delete}  # fmt: skip
         gets = {"workspaces": self.listed, "status": self.status, "ledger": self.page, "triggers": self.seen,
                 "canaries": self.canaries}  # fmt: skip
-        routes = [Route(f"/_sim/{path}", _guarded(endpoint), methods=["POST"]) for path, endpoint in posts.items()]
-        return routes + [Route(f"/_sim/{path}", _guarded(endpoint), methods=["GET"]) for path, endpoint in gets.items()]
+        routes = [Route(f"/_sim/{path}", guarded(endpoint), methods=["POST"]) for path, endpoint in posts.items()]
+        return routes + [Route(f"/_sim/{path}", guarded(endpoint), methods=["GET"]) for path, endpoint in gets.items()]
 
     async def connect(self, request: Request) -> Response:
         """`{connection, workspace?}`: a user connects Slack; the directory workflows start, once."""
-        body = await _body(request)
-        connection, index = _text(body, "connection"), body.get("workspace")
+        body = await body_of(request)
+        connection, index = text_of(body, "connection"), body.get("workspace")
         if index is not None and (not isinstance(index, int) or not 0 <= index < self.workspaces.count):
             raise BadRequest(f"workspace must be 0 to {self.workspaces.count - 1}")
         before = self.workspaces.index_of(connection)
@@ -81,7 +79,7 @@ class Control:
 
     async def page(self, request: Request) -> Response:
         """`?after=N&limit=M`: the ledger's lines after `seq` N."""
-        after, limit = _number(request, "after", 0), _number(request, "limit", 1000)
+        after, limit = number_of(request, "after", 0), number_of(request, "limit", 1000)
         return answer(self.ledger.after(after, limit))
 
     async def seen(self, request: Request) -> Response:
@@ -95,50 +93,69 @@ class Control:
 
     async def slow(self, request: Request) -> Response:
         """`{seconds}`: how long every callback waits before it is posted; 0 lets all that wait go."""
-        seconds = (await _body(request)).get("seconds")
+        seconds = (await body_of(request)).get("seconds")
         if not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
             raise BadRequest("seconds must be a number from 0")
         self.engine.courier.pace.set(float(seconds))
         return answer({"seconds": seconds})
 
+    async def refuse(self, request: Request) -> Response:
+        """`{calls, retry_after}`: so many calls through the proxy get Slack's 429, with that many seconds to wait."""
+        body = await body_of(request)
+        calls, wait = body.get("calls"), body.get("retry_after", 30)
+        if type(calls) is not int or type(wait) is not int or calls < 0 or wait < 0:
+            raise BadRequest("calls and retry_after must be whole numbers from 0")
+        self.limit.set(calls, wait)
+        return answer({"calls": calls, "retry_after": wait})
+
     async def add(self, request: Request) -> Response:
-        """`{connection, channel, text, thread_ts?, user?, ts?}` → `{ts}`: somebody writes a message now."""
-        body = await _body(request)
+        """`{connection, channel, text, thread_ts?, user?, ts?, file?}` → `{ts}`: somebody writes a message now.
+
+        `file` is `{name, mimetype, size}` of one that hangs on it; the answer has its metadata as `file`, too.
+        """
+        body = await body_of(request)
         workspace, channel = self._place(body)
         ts = str(body.get("ts") or _free_ts(channel))
-        text = _marked(_text(body, "text"), channel)
-        message = {"type": "message", "user": str(body.get("user") or workspace.installer), "text": text, "ts": ts}
+        text = _marked(text_of(body, "text"), channel)
+        message: Json = {
+            "type": "message",
+            "user": str(body.get("user") or workspace.installer),
+            "text": text,
+            "ts": ts,
+        }
         message["team"] = workspace.team
         if thread := body.get("thread_ts"):
             channel.take(str(thread))
             message["thread_ts"] = str(thread)
+        if said := body.get("file"):
+            message["files"] = [_attached(said, workspace, message)]
         channel.add(message)
         if is_reply(message):
             channel.count_replies(micros(str(thread)))
-        return answer({"ts": ts}, 201)
+        return answer({"ts": ts, **({"file": message["files"][0]} if said else {})}, 201)
 
     async def edit(self, request: Request) -> Response:
         """`{connection, channel, ts, text}`: same `ts`, new text, `edited`."""
-        body = await _body(request)
+        body = await body_of(request)
         workspace, channel = self._place(body)
-        message = channel.take(_text(body, "ts"))
-        message["text"] = _marked(_text(body, "text"), channel)
+        message = channel.take(text_of(body, "ts"))
+        message["text"] = _marked(text_of(body, "text"), channel)
         message["edited"] = {"user": message.get("user") or workspace.installer, "ts": f"{int(time.time())}.000000"}
         message.pop("blocks", None)
         return answer({"ts": message["ts"], "edited": message["edited"]["ts"]})
 
     async def delete(self, request: Request) -> Response:
         """`{connection, channel, ts}`: the message stops being returned; a parent leaves a tombstone."""
-        body = await _body(request)
+        body = await body_of(request)
         _, channel = self._place(body)
-        channel.remove(_text(body, "ts"))
+        channel.remove(text_of(body, "ts"))
         return answer({})
 
     def _place(self, body: Json) -> tuple[Workspace, Channel]:
-        workspace = self.workspaces.of(_text(body, "connection"))
+        workspace = self.workspaces.of(text_of(body, "connection"))
         if workspace is None:
             raise BadRequest("this connection is not connected")
-        return workspace, workspace.channel(_text(body, "channel"))
+        return workspace, workspace.channel(text_of(body, "channel"))
 
     async def _all(self) -> list[tuple[int, Workspace]]:
         return await asyncio.to_thread(lambda: list(self.workspaces.all()))
@@ -150,37 +167,13 @@ class Control:
                 "users": len(workspace.users), "messages": workspace.messages(), "channels": channels}  # fmt: skip
 
 
-def _guarded(endpoint: Endpoint) -> Endpoint:
-    async def answered(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except BadRequest as error:
-            return answer({"error": str(error)}, 400)
-        except SlackError as error:
-            return answer({"error": error.code}, 409 if error.code == "ts_taken" else 404)
-
-    return answered
-
-
-async def _body(request: Request) -> Json:
-    body = await object_of(request)
-    if body is None:
-        raise BadRequest("the body must be a JSON object")
-    return body
-
-
-def _text(body: Json, name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise BadRequest(f"{name} must be a string that is not empty")
-    return value
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    value = request.query_params.get(name, str(default))
-    if not (value.isascii() and value.isdigit() and len(value) <= 12):
-        raise BadRequest(f"{name} must be a number from 0")
-    return int(value)
+def _attached(said: object, workspace: Workspace, message: Json) -> Json:
+    """The metadata of a file that hangs on a message."""
+    if not isinstance(said, dict) or type(size := said.get("size")) is not int or size < 0:
+        raise BadRequest("file must be an object with name, mimetype, and size in bytes")
+    name, mimetype = text_of(said, "name"), text_of(said, "mimetype")
+    file = f"F{micros(message['ts']):X}"
+    return files.hosted(workspace.team, file, name, mimetype, size, message["user"])
 
 
 def _marked(text: str, channel: Channel) -> str:

@@ -153,7 +153,7 @@ def _next(connection: str, look: Json, api: str) -> str:
     if urlsplit(api).scheme in ("http", "https"):
         links.append(f'<a href="{escape(api)}/docs">Sluice\'s API</a>')
     links += ['<a href="/_sim/status">What ran</a>', '<a href="/_sim/ledger">What was posted</a>',
-              '<a href="/app">Another connection</a>']  # fmt: skip
+              '<a href="/app/events">What Sluice told</a>', '<a href="/app">Another connection</a>']  # fmt: skip
     user, _, org = connection.rpartition("/")
     route = f"/v1/orgs/{quote(org, safe='')}/connections/{quote(user, safe='')}/allowlist"
     told = f"<p>Next, an admin allows channels: <code>PUT {escape(route)}</code>.</p>"

@@ -1,17 +1,19 @@
 """Paragon's HTTP surface: the user, his metadata, triggers and the proxy to Slack."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from simulator.answers import answer, dump, object_of
 from simulator.config import SimulatorConfig
+from simulator.slack import files
 from simulator.slack.api import SlackApi, arguments
+from simulator.slack.limit import Limit
 from simulator.slack.workspace import Workspace
 from simulator.tokens import UserTokens
 from simulator.triggers import Triggers
@@ -22,6 +24,7 @@ Json = dict[str, Any]
 
 RAW = "x-paragon-use-raw-response"
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_OF_SLACK = {"x-slack-req-id": "simulated"}
 
 
 @dataclass
@@ -33,6 +36,7 @@ class Paragon:
     engine: Engine
     slack: SlackApi
     triggers: Triggers
+    limit: Limit = field(default_factory=Limit)
     meta: dict[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -90,12 +94,16 @@ class Paragon:
         workspace = self.workspaces.of(user)
         if workspace is None:
             return refusal(400, "Integration is not enabled for this user")
-        method = request.path_params["path"].strip("/").removeprefix("api/")
-        output = self.slack.call(method, workspace.token, await arguments(request))
-        if request.headers.get(RAW):
-            headers = {"x-slack-req-id": "simulated", "x-oauth-scopes": "channels:history,groups:history,users:read"}
-            return Response(dump(output), 200, headers, media_type="application/json; charset=utf-8")
-        return answer({"output": output})
+        raw, path = RAW in request.headers, request.path_params["path"].strip("/")
+        if (wait := self.limit.take()) is not None:
+            return _limited(wait, raw=raw)
+        if path.startswith(f"{files.FOLDER}/"):
+            return _file(files.find(workspace, path), raw=raw)
+        output = self.slack.call(path.removeprefix("api/"), workspace.token, await arguments(request))
+        if not raw:
+            return answer({"output": output})
+        headers = _OF_SLACK | {"x-oauth-scopes": "channels:history,groups:history,users:read"}
+        return Response(dump(output), 200, headers, media_type="application/json; charset=utf-8")
 
     def _user(self, request: Request) -> str | None:
         if request.path_params["project"] != self.config.project_id:
@@ -134,7 +142,31 @@ class Paragon:
         }
 
 
-def refusal(status: int, message: str | list[str]) -> Response:
-    """Paragon's error body; the refusal is Paragon's own, not the integration's."""
-    body = {"message": message, "code": str(status), "status": status, "meta": {"isIntegrationError": False}}
+def refusal(status: int, message: str | list[str], *, of_slack: bool = False) -> Response:
+    """Paragon's error body; the refusal is Paragon's own, unless it hands on the integration's."""
+    body = {"message": message, "code": str(status), "status": status, "meta": {"isIntegrationError": of_slack}}
     return answer(body, status)
+
+
+def _file(found: Json | None, *, raw: bool) -> Response:
+    """The file's bytes with Slack's headers. Wrapped in JSON, they are no longer what they were."""
+    if found is None:
+        page = Response("<html>File not found</html>", 404, _OF_SLACK, media_type="text/html")
+        return page if raw else refusal(404, "Not found", of_slack=True)
+    if not raw:
+        return answer({"output": b"".join(files.content(found)).decode(errors="replace")})
+    disposition = f'attachment; filename="{found["name"]}"'
+    headers = _OF_SLACK | {"Content-Disposition": disposition, "Content-Length": str(found["size"])}
+    return StreamingResponse(_sent(found), 200, headers, media_type=found["mimetype"])
+
+
+async def _sent(found: Json) -> AsyncIterator[bytes]:
+    for chunk in files.content(found):
+        yield chunk
+
+
+def _limited(wait: int, *, raw: bool) -> Response:
+    """Slack's 429. Its `Retry-After` is a provider's header: only a raw answer has it."""
+    if not raw:
+        return refusal(429, "ratelimited", of_slack=True)
+    return answer({"ok": False, "error": "ratelimited"}, 429, _OF_SLACK | {"Retry-After": str(wait)})

@@ -10,25 +10,29 @@ from pipeline.delivery import Delivery, Engine, WrongEngineError, load_engine
 from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.run_tokens import RunTokens
 from pipeline.paragon.token import UserTokens
+from pipeline.receiver import Receiver
 from pipeline.stages.stores import Stores, make_stores
 from pipeline.store import durability
 from pipeline.store.client import connect
+from pipeline.store.endpoint import Endpoint
 from pipeline.store.keys import Shards
 from pipeline.store.vault import Vault
 from settings import Settings, SettingsError
 from workers.looking import Directories, Looking, find_team
 from workers.schedule import Outgoing, Pulls
+from workers.telling import Telling
 
 WEBHOOKS_PATH = "/v1/webhooks/slack"
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The stores of this process, and its calls to Paragon."""
+    """The stores of this process, its calls to Paragon, and what it tells the core service."""
 
     stores: Stores
     outgoing: Outgoing
     looking: Looking
+    telling: Telling
 
 
 def now_us() -> int:
@@ -53,6 +57,8 @@ def start(settings: Settings) -> Process:
         overdue_us=int(settings.overdue_seconds * 1e6),
         pull_us=int(settings.pull_minutes * 60e6),
         reread_days=settings.reread_days,
+        events=bool(settings.events_url),
+        direct_messages=settings.allow_direct_messages,
     )
     webhooks = settings.public_url.rstrip("/") + WEBHOOKS_PATH
     pulls = Pulls(
@@ -62,7 +68,12 @@ def start(settings: Settings) -> Process:
     ids = {"channels": settings.paragon_workflow_channels, "users": settings.paragon_workflow_users}
     directories = Directories({kind: workflow for kind, workflow in ids.items() if workflow}, webhooks)
     outgoing = Outgoing(stores, paragon, RunTokens(settings.run_token_keys), pulls)
-    return Process(stores, outgoing, Looking(stores, paragon, directories))
+    telling = Telling(stores, Endpoint(client, settings.events_url), _receiver(settings))
+    return Process(stores, outgoing, Looking(stores, paragon, directories), telling)
+
+
+def _receiver(settings: Settings) -> Receiver | None:
+    return Receiver(settings.events_url, settings.events_secrets) if settings.events_url else None
 
 
 def _engine(settings: Settings) -> Engine:

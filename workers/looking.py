@@ -67,7 +67,7 @@ class Looking:
 
     def _look(self, known: Registration) -> tuple[str, int]:
         look = self._taken(known.connection)
-        self._looks.keep(known, look)
+        self._looks.keep(known, look, self._stores.events)
         if not look.enabled:
             # Whoever has just been registered is about to connect; who was long ago may never do it.
             return "not connected", look.at + min(EVERY_US, max(_SOONEST_US, (look.at - known.registered_at) // 4))

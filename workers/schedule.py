@@ -17,13 +17,11 @@ from pipeline.paragon.run_tokens import RunTokens
 from pipeline.rules.regimes import Regime
 from pipeline.rules.windows import on_the_wire
 from pipeline.stages.stores import Stores
-from pipeline.store import counters
 from pipeline.store.client import ask_all, clock
 from pipeline.store.keys import Keys, shard_of_id
 from pipeline.store.looks import Looks
 from pipeline.store.runs import Attempt, Run
-from pipeline.store.scripts import Changes
-from workers.names import LOOK, PATCH_METADATA, TRIGGER
+from workers.names import LOOK, PATCH_METADATA, TELL, TRIGGER
 
 HALVED_AFTER = 3
 """Attempts that a window gets before it is asked for in halves."""
@@ -72,6 +70,8 @@ class Outgoing:
                         send(PATCH_METADATA, name)
                     case "look":
                         send(LOOK, name)
+                    case "events":
+                        send(TELL, name)
                 done[kind] += 1
         return done + self._trigger_some(windows, send)
 
@@ -106,7 +106,8 @@ class Outgoing:
         channels = stores.allowlists.own(connection, known.team)
         if known.directory_complete and not stores.pauses.of(connection):
             regime = self._rates.regime(split_connection(connection)[1], known.team)
-            made = stores.ledger.plan(connection, known.team, channels, now, regime)
+            pullable = stores.allowlists.pullable(connection, known.team)
+            made = stores.ledger.plan(connection, known.team, pullable, now, regime)
         if seen is not None:
             next_at = now + int(stores.pull_plans.outlook(known, channels).period * random.uniform(1.0 - _JITTER, 1.0))
             stores.schedule.finish(keys, "plan", connection, seen, next_at=next_at)
@@ -145,7 +146,9 @@ class Outgoing:
             case "metadata":
                 self._wait_for_metadata(keys, found)
             case "given_up":
-                self._alarm(keys, found)
+                # A window that stays open: somebody must look. It is asked once a day from now on.
+                facts = {"run": run_id, "connection": found.connection, "attempts": found.attempt}
+                _log.error("pull.given_up", extra=facts)
         return attempt if isinstance(attempt, str) else self._ask(keys, attempt, regime)
 
     def _forget(self, run_id: str) -> None:
@@ -183,13 +186,6 @@ class Outgoing:
         if seen is not None:
             failing = due is not None and schedule.failing(keys, "patch", run.connection)
             schedule.finish(keys, run.item, run.id, seen, next_at=int(due or 0) if failing else soon)
-
-    def _alarm(self, keys: Keys, run: Run) -> None:
-        """A window that stays open: somebody must look. It is asked once a day from now on."""
-        _log.error("pull.given_up", extra={"run": run.id, "connection": run.connection, "attempts": run.attempt})
-        changes = Changes()
-        counters.add(changes, keys, {"pulls.given_up": 1})
-        changes.commit(self._stores.client)
 
     def _ask(self, keys: Keys, attempt: Attempt, regime: Regime) -> str:
         stores, run = self._stores, attempt.run

@@ -2,7 +2,8 @@
 
 sentinel://[<user>:<password>@]<host>[:<port>];<host>[:<port>]…[/<database>]?master_name=<name>[&sentinel_password=<…>]
 
-User, password and database are the broker's own; `sentinel_password` (and `sentinel_user`) are the Sentinels'.
+With `sentinels://`, the Sentinels and the broker all speak TLS. User, password and database are the broker's own;
+`sentinel_password` (and `sentinel_user`) are the Sentinels'.
 """
 
 from typing import Any

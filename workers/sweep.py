@@ -19,7 +19,7 @@ from pipeline.store.durability import NotDurableError
 from pipeline.store.shard import late
 from settings import Settings, SettingsError
 from workers import lifecycle
-from workers.names import LOOK, TRIGGER
+from workers.names import LOOK, TELL, TRIGGER
 
 EVERY_SECONDS = 1.0
 LATE_US = 2 * 1_000_000
@@ -67,6 +67,9 @@ class Sweep:
 
     def _run(self, name: str, what: str) -> None:
         """What a worker would do with the task."""
+        if name == TELL:
+            self._process.telling.tell(int(what))
+            return
         outgoing = self._process.outgoing
         {TRIGGER: outgoing.trigger, LOOK: self._process.looking.look}.get(name, outgoing.patch)(what)
 

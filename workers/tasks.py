@@ -12,11 +12,13 @@ from celery.signals import worker_process_init
 
 from pipeline import flow
 from pipeline.errors import Rejected, Unavailable
+from pipeline.store.events import item
+from pipeline.store.purging import purge
 from pipeline.store.shard import late
 from pipeline.store.upkeep import upkeep as keep_up
 from settings import Settings
 from workers import deathsig, lifecycle
-from workers.names import DISPATCH, DRAIN, LOOK, PATCH_METADATA, TRIGGER, UPKEEP
+from workers.names import DISPATCH, DRAIN, LOOK, PATCH_METADATA, TELL, TRIGGER, UPKEEP
 
 REFUSED = "refused"
 UNAVAILABLE = "unavailable"
@@ -107,14 +109,30 @@ def look(connection: str) -> str:
         return _unavailable(LOOK, outage)
 
 
+@shared_task(name=TELL)
+def tell(shard: str) -> dict[str, int]:
+    """Tell the core service what happened in one shard."""
+    try:
+        if not (isinstance(shard, str) and shard in _shards()):
+            return {_refused(TELL): 1}
+        return dict(process().telling.tell(int(shard)))
+    except Unavailable as outage:
+        return {_unavailable(TELL, outage): 1}
+
+
+def _shards() -> set[str]:
+    return {item(keys) for keys in process().stores.shards.all()}
+
+
 @shared_task(name=UPKEEP)
 def upkeep(slot: int) -> dict[str, int]:
-    """Find what fell between: unmarked streams, unlooked proofs."""
+    """Find what fell between: unmarked streams, unlooked proofs, dead letters of who was erased."""
     if type(slot) is not int:
         return {_refused(UPKEEP): 1}
     try:
         stores = process().stores
         found = keep_up(stores.client, stores.shards)
+        found.update(purge(stores.client, stores.shards, stores.vault))
         covered = sum(flow.look(stores, keys) for keys in stores.shards.all())
     except Unavailable as outage:
         return {"slot": slot, _unavailable(UPKEEP, outage): 1}

@@ -5,7 +5,6 @@ holds every operation on the socket to the deadline of the call.
 """
 
 import json
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Final
 import httpx
 from common_mesh.transport import DeadlineTransport, until
 
+from pipeline.certificates import distrusted
 from pipeline.errors import SluiceError, Unavailable
 from pipeline.paragon.errors import AccessRefused, refusal, retry_after
 
@@ -160,15 +160,9 @@ def _failures() -> Iterator[None]:
     except httpx.TimeoutException:
         raise Unavailable("paragon_timeout") from None
     except httpx.TransportError as error:
-        if _is_certificate(error):
+        if distrusted(error):
             raise AccessRefused(0, "certificate") from None
         raise Unavailable("paragon_unreachable") from None
-
-
-def _is_certificate(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 def _json(body: bytes) -> object:

@@ -4,11 +4,11 @@ An entry says that one connection allows one channel of one team since an epoch.
 is the union over its live connections.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-DropReason = Literal["not_allowed", "no_list", "old_generation", "unknown_channel"]
+DropReason = Literal["not_allowed", "no_list", "old_generation", "unknown_channel", "channel_paused", "direct_message"]
 
 
 class Entry(NamedTuple):
@@ -30,22 +30,35 @@ class Allowance(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The effective list of one organisation and team: channel → who allows it since when."""
+    """The effective list of one organisation and team: channel → who allows it since when.
+
+    `kept_back` are channels on it of which nothing may pass now all the same.
+    """
 
     channels: dict[str, dict[str, Allowance]] = field(default_factory=dict)
+    kept_back: dict[str, DropReason] = field(default_factory=dict)
 
     def admits(self, channel: str | None) -> bool:
         """Whether records of this channel may be forwarded."""
-        return bool(channel) and channel in self.channels
+        return bool(channel) and channel in self.channels and channel not in self.kept_back
 
     def refusal(self, channel: str | None) -> DropReason:
         """Why a channel that is not admitted is not."""
         if not channel:
             return "unknown_channel"
+        if channel in self.kept_back:
+            return self.kept_back[channel]
         return "not_allowed" if self.channels else "no_list"
 
+    def without(self, reasons: Mapping[str, DropReason]) -> "Allowed":
+        """The same list, with more of its channels kept back; the first reason stands."""
+        found = {channel: reason for channel, reason in reasons.items() if channel in self.channels}
+        return Allowed(self.channels, {**found, **self.kept_back}) if found else self
+
     def since(self, channel: str, connection: str) -> int | None:
-        """The epoch since which this connection allows the channel, or None where it does not."""
+        """The epoch since which this connection allows the channel; None where it does not, or it is kept back."""
+        if channel in self.kept_back:
+            return None
         found = self.channels.get(channel, {}).get(connection)
         return None if found is None else found.since
 

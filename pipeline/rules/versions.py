@@ -15,6 +15,8 @@ def ts_us(ts: str) -> int:
 
     Raises `Rejected("bad_ts")` for anything that is not digits, a point, and up to six digits.
     """
+    # Not `common_core.temporal.slack_ts_us`, which wants six digits and no fewer and raises an error of its own: here a
+    # `ts` that an export has shortened is still a time, and what is none must become a dead letter.
     whole, _, fraction = ts.partition(".")
     if not (whole.isascii() and whole.isdigit() and len(whole) <= 10 and len(fraction) <= 6):
         raise Rejected("bad_ts")

@@ -1,112 +1,151 @@
-"""Blocks to plain text, for messages whose `text` is empty. Pure, tolerant of any JSON.
+"""Blocks to the text that a person reads. Pure, tolerant of any JSON.
 
-Only what is known to be text of *this* message is read: a block or element of an unknown type adds nothing, and
-no nested message is followed.
+What can be clicked is not what was said: of buttons and menus only the address stays, as a link. Blocks that this
+version does not know are read as far as they hold texts where Slack's blocks hold them, and counted.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
-from pipeline.slack.characters import clean, id_or_none, text_or_none
-from pipeline.slack.names import Names
-from pipeline.slack.text import Found, broadcast, link, mention_channel, mention_group, mention_user, plain
+from pipeline.slack.characters import text_or_none
+from pipeline.slack.commonmark import commonmark
+from pipeline.slack.foreign import holds_other, names_other
+from pipeline.slack.known import BLOCKS, ELEMENTS
+from pipeline.slack.reading import Reading
+from pipeline.slack.rich_text import objects, rich_text, withhold
+from pipeline.slack.text import literal, plain
 
-_DEEPEST = 12
-"""Lists nest as items of rich_text's `indent`, so that real blocks are some five levels deep."""
+_DEEPEST: Final = 12
+_EXACT: Final = 2**53
+_SHOWN: Final[dict[str, tuple[str, ...]]] = {
+    "section": ("text", "fields", "accessory"),
+    "header": ("text",),
+    "context": ("elements",),
+    "input": ("label", "hint"),
+    "video": ("title", "description"),
+    "actions": ("elements",),
+    "context_actions": ("elements",),
+    "table": ("rows",),
+    "data_table": ("caption", "rows"),
+    "plan": ("title", "tasks"),
+    "task_card": ("title", "details", "output", "sources"),
+    "card": ("title", "subtitle", "body", "actions"),
+    "carousel": ("elements",),
+    "container": ("rich_text_title", "title", "subtitle", "child_blocks"),
+    "data_visualization": ("title",),
+    "divider": (),
+    "file": (),
+}
+"""What a person reads of each kind of block, in the order in which it is shown."""
+_ANYWHERE: Final = (
+    *("rich_text_title", "title", "subtitle", "text", "label", "hint", "description", "body", "caption", "details"),
+    *("output", "fields", "elements", "child_blocks", "blocks", "items", "tasks", "rows", "sources", "accessory"),
+)
+"""Where a block of another kind may hold texts."""
 
 
-def blocks_text(blocks: object, names: Names, found: Found) -> str:
-    """All blocks' text, a block a paragraph; "" where they hold none."""
-    texts = (_block(block, names, found) for block in _objects(blocks))
-    return "\n".join(text for text in texts if text)
+def blocks_text(blocks: object, reading: Reading) -> str:
+    """All blocks' text, each on lines of its own; "" where they hold none."""
+    return _lines([_block(block, reading) for block in objects(blocks)])
 
 
-def _objects(value: object) -> Iterator[dict[str, Any]]:
-    if isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
+def has_rich_text(blocks: object) -> bool:
+    """Whether the message was written in Slack's own editor, or as if: its text is in its blocks."""
+    return any(block.get("type") == "rich_text" for block in objects(blocks))
 
 
-def _block(block: dict[str, Any], names: Names, found: Found) -> str:
-    kind = block.get("type")
-    if kind == "rich_text":
-        return "\n".join(_rich(part, names, found) for part in _objects(block.get("elements")))
-    if kind in ("section", "header", "markdown"):
-        parts = [block.get("text"), *_objects(block.get("fields"))]
-        return "\n".join(filter(None, (_composed(part, names, found) for part in parts)))
-    if kind == "context":
-        return " ".join(filter(None, (_composed(part, names, found) for part in _objects(block.get("elements")))))
-    if kind in ("image", "video"):
-        return _composed(block.get("title"), names, found) or text_or_none(block.get("alt_text")) or ""
-    return ""
+def _block(block: dict[str, Any], reading: Reading) -> str:
+    """A rich_text's elements say for themselves whose they are; in any other block, one id speaks for the whole."""
+    if block.get("type") == "rich_text":
+        return withhold(block, reading) if names_other(block, reading.channel) else rich_text(block, reading)
+    return withhold(block, reading) if holds_other(block, reading.channel) else _object(block, reading, _DEEPEST)
 
 
-def _composed(part: object, names: Names, found: Found) -> str:
-    """A text object: `{type: mrkdwn | plain_text, text}`, an image's `alt_text`, or a bare string."""
-    if isinstance(part, str):
-        return plain(part, names, found)
-    if not isinstance(part, dict):
+def _lines(texts: list[str]) -> str:
+    return "\n".join([text for text in texts if text])
+
+
+def _read(value: object, reading: Reading, depth: int) -> str:
+    """The text of any part of a block."""
+    if isinstance(value, str):
+        return literal(value, reading)
+    if depth <= 0:
+        reading.unread = True
         return ""
-    text = text_or_none(part.get("text")) or text_or_none(part.get("alt_text")) or ""
-    return plain(text, names, found) if part.get("type") == "mrkdwn" else text
+    if isinstance(value, list):
+        return _lines([_read(item, reading, depth - 1) for item in value])
+    return _object(value, reading, depth) if isinstance(value, dict) else ""
 
 
-def _rich(part: dict[str, Any], names: Names, found: Found) -> str:
-    kind, elements = part.get("type"), part.get("elements")
-    if kind == "rich_text_list":
-        return _list(part, names, found)
-    text = "".join(_element(element, names, found) for element in _objects(elements))
-    if kind == "rich_text_quote":
-        return "\n".join("> " + line for line in text.split("\n"))
+def _object(part: dict[str, Any], reading: Reading, depth: int) -> str:
+    kind = part.get("type")
+    match kind:
+        case "rich_text":
+            return rich_text(part, reading)
+        case "mrkdwn":
+            return plain(text_or_none(part.get("text")) or "", reading)
+        case "plain_text":
+            return literal(text_or_none(part.get("text")) or "", reading)
+        case "raw_text":
+            return text_or_none(part.get("text")) or ""
+        case "raw_number":
+            return text_or_none(part.get("text")) or _number(part.get("value"))
+        case "markdown":
+            return commonmark(text_or_none(part.get("text")) or "", reading)
+        case "image":
+            return _read(part.get("title"), reading, depth - 1) or text_or_none(part.get("alt_text")) or ""
+        case "call":
+            return _call(part, reading)
+    return _shown(kind, part, reading, depth)
+
+
+def _shown(kind: object, part: dict[str, Any], reading: Reading, depth: int) -> str:
+    """The texts of a block or element, after its addresses are noted."""
+    for name in ("url", "title_url"):
+        address = text_or_none(part.get(name))
+        if address:
+            reading.link(address)
+    if kind == "url":  # a source that an answer was drawn from
+        return text_or_none(part.get("text")) or text_or_none(part.get("url")) or ""
+    if isinstance(kind, str) and kind in ELEMENTS:
+        return ""
+    known = isinstance(kind, str) and kind in BLOCKS
+    names = _SHOWN.get(kind, _ANYWHERE) if isinstance(kind, str) else _ANYWHERE
+    text = _joined(names, part, reading, depth)
+    if kind is not None and not known:
+        reading.count("block" if depth == _DEEPEST else "element", kind)
+        reading.unread = reading.unread or not text
     return text
 
 
-def _list(part: dict[str, Any], names: Names, found: Found) -> str:
-    indent, offset = _whole(part.get("indent")), _whole(part.get("offset"))
-    ordered = part.get("style") == "ordered"
-    lines = []
-    for number, item in enumerate(_objects(part.get("elements")), offset + 1):
-        text = "".join(_element(element, names, found) for element in _objects(item.get("elements")))
-        lines.append("  " * min(indent, _DEEPEST) + (f"{number}. " if ordered else "• ") + text)
-    return "\n".join(lines)
+def _joined(names: tuple[str, ...], part: dict[str, Any], reading: Reading, depth: int) -> str:
+    if part.get("type") == "context":
+        return " ".join(filter(None, (_read(item, reading, depth - 1) for item in objects(part.get("elements")))))
+    return _lines([_table(part[name], reading, depth) if name == "rows" else _read(part[name], reading, depth - 1)
+                   for name in names if part.get(name)])  # fmt: skip
 
 
-def _whole(value: object) -> int:
-    return value if type(value) is int and 0 <= value < 10**6 else 0
+def _table(rows: object, reading: Reading, depth: int) -> str:
+    """A line a row, ` | ` between its cells."""
+    if not isinstance(rows, list):
+        return ""
+    cells = ([_read(cell, reading, depth - 2) for cell in row] for row in rows if isinstance(row, list))
+    return _lines([" | ".join(row) if any(row) else "" for row in cells])
 
 
-def _element(element: dict[str, Any], names: Names, found: Found) -> str:
-    """One inline element of rich_text; its strings are plain, never escaped."""
-    kind = element.get("type")
-    text = text_or_none(element.get("text")) or ""
-    if kind == "link":
-        address = text_or_none(element.get("url"))
-        return link(address, text, found) if address else text
-    if kind == "emoji":
-        return _emoji(element)
-    if kind == "date":
-        return text_or_none(element.get("fallback")) or str(_whole(element.get("timestamp")) or "")
-    if kind == "color":
-        return text_or_none(element.get("value")) or ""
-    return _mention(kind, element, names, found) or text
+def _number(value: object) -> str:
+    """A number as JSON writes it; one that no reader could hold is left out."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return str(value) if -_EXACT <= value <= _EXACT else ""
 
 
-def _mention(kind: object, element: dict[str, Any], names: Names, found: Found) -> str:
-    if kind == "user" and (user := id_or_none(element.get("user_id"))):
-        return clean(mention_user(user, "", names, found))
-    if kind == "channel" and (channel := id_or_none(element.get("channel_id"))):
-        return clean(mention_channel(channel, "", names, found))
-    if kind == "usergroup" and (group := id_or_none(element.get("usergroup_id"))):
-        return mention_group(group, "", found)
-    if kind == "broadcast" and (name := id_or_none(element.get("range"))):
-        return broadcast(name, found)
-    return ""
-
-
-def _emoji(element: dict[str, Any]) -> str:
-    """The character where Slack gives its code points ("1f44d-1f3fd"), else `:name:`."""
-    try:
-        points = [int(point, 16) for point in str(element.get("unicode") or "").split("-")]
-        return clean("".join(map(chr, points)))
-    except (ValueError, OverflowError):
-        name = text_or_none(element.get("name"))
-        return f":{name}:" if name else ""
+def _call(part: dict[str, Any], reading: Reading) -> str:
+    """A call's name; where to join it is a link."""
+    call = part.get("call")
+    v1 = call.get("v1") if isinstance(call, dict) else None
+    if not isinstance(v1, dict):
+        return ""
+    address = text_or_none(v1.get("join_url"))
+    if address:
+        reading.link(address)
+    return text_or_none(v1.get("name")) or ""

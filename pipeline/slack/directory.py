@@ -2,19 +2,22 @@
 
 from pipeline.models import AllowedSlackChannel, User
 from pipeline.rules.versions import version
+from pipeline.slack.author import SLACKBOT, display_name
+from pipeline.slack.census import Census
 from pipeline.slack.characters import text_or_none
 from pipeline.slack.raw import SlackChannel, SlackProfile, SlackUser
 
 
-def map_user(raw: object, *, team: str, epoch: int) -> User:
+def map_user(raw: object, *, team: str, epoch: int, census: Census | None = None) -> User:
     """One member of the team. Raises `Rejected`: not_an_object, no_id, bad_id.
 
     `display_name` is what Slack shows: the profile's display name, else its real name, else the user's real
     name, else the handle; None for a deleted user who has none of them.
     """
     user = SlackUser.read(raw)
+    if census is not None and isinstance(raw, dict):
+        census.fields("user", raw)
     profile = SlackProfile.read_part(user.profile)
-    real_name = profile.real_name or user.real_name
     return User(
         id=f"{team}:{user.id}",
         version=version(epoch, _updated(user.updated)),
@@ -22,14 +25,14 @@ def map_user(raw: object, *, team: str, epoch: int) -> User:
         team=team,
         user_id=user.id,
         name=user.name,
-        real_name=real_name,
-        display_name=profile.display_name or real_name or user.name,
+        real_name=profile.real_name or user.real_name,
+        display_name=display_name(profile, user.real_name) or user.name,
         email=profile.email,
         tz=user.tz,
         tz_offset=user.tz_offset,
-        is_bot=user.is_bot,
+        is_bot=user.is_bot or user.is_workflow_bot or user.id == SLACKBOT,
         is_guest=user.is_restricted or user.is_ultra_restricted,
-        is_deactivated=user.deleted,
+        is_deactivated=user.deleted or user.is_forgotten,
     )
 
 
@@ -41,9 +44,12 @@ def map_channel(
     allowed_by: str | None = None,
     allowed_at: int | None = None,
     list_version: str | None = None,
+    census: Census | None = None,
 ) -> AllowedSlackChannel:
     """One conversation of any kind; `allowed_at` is in microseconds. Raises `Rejected`: as `map_user`."""
     channel = SlackChannel.read(raw)
+    if census is not None and isinstance(raw, dict):
+        census.fields("channel", raw)
     return AllowedSlackChannel(
         id=f"{team}:{channel.id}",
         version=version(epoch, _updated(channel.updated)),

@@ -5,41 +5,38 @@
 Nothing is guessed: what Slack does not say stays None.
 """
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from pipeline.errors import Rejected
-from pipeline.models import AuthorKind, File, Message, Reaction, Reference
+from pipeline.models import Message, Reaction, Reference
 from pipeline.rules.versions import ts_us, version
-from pipeline.slack.attachments import attachments_text, sort_out
-from pipeline.slack.blocks import blocks_text
-from pipeline.slack.characters import id_or_none, text_or_none
+from pipeline.slack.attachments import attachments_text, own_attachments
+from pipeline.slack.author import author_of
+from pipeline.slack.blocks import blocks_text, has_rich_text
+from pipeline.slack.census import Census
+from pipeline.slack.characters import id_or_none, ts_or_none
 from pipeline.slack.directory import map_channel, map_user
+from pipeline.slack.files import comments_of, files_of
+from pipeline.slack.known import SUBTYPES
 from pipeline.slack.names import Names, names_wanted
 from pipeline.slack.raw import (
     SlackAttachment,
-    SlackBotProfile,
     SlackComment,
     SlackEdited,
-    SlackFile,
     SlackMessage,
-    SlackProfile,
     SlackReaction,
     SlackWrapper,
 )
+from pipeline.slack.reading import Reading
 from pipeline.slack.reasons import Reason
-from pipeline.slack.text import Found, plain
+from pipeline.slack.text import plain
 
-__all__ = ["Names", "map_channel", "map_message", "map_user", "names_wanted"]
+__all__ = ["Census", "Names", "map_channel", "map_message", "map_user", "names_wanted"]
 
-_EVENT = re.compile(
-    r"(?:channel|group|conversation|mpim|im|reminder|huddle|sh_room|tabbed_canvas|app_conversation|joiner"
-    r"|pinned|unpinned|ekm|bot_(?:add|remove|enable|disable))(?:_|\Z)"
-)
-"""Subtypes by which Slack tells what happened; everything else, known or not, is somebody's message."""
-_SLACKBOT = "USLACKBOT"
+_WRAPPERS = ("message_changed", "message_deleted")
 _YEAR_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_WORDS = str.maketrans(dict.fromkeys("*_~`>•|"))
 
 
 class _Place(NamedTuple):
@@ -50,44 +47,62 @@ class _Place(NamedTuple):
     epoch: int
 
 
-def map_message(raw: object, *, team: str, channel: str, epoch: int, names: Names) -> Message | None:
+def map_message(
+    raw: object, *, team: str, channel: str, epoch: int, names: Names, census: Census | None = None
+) -> Message | None:
     """One message of a page, or None for a notice that carries nothing (the caller counts it).
 
-    `epoch` is in integer microseconds. Raises `Rejected`: not_an_object, no_ts, bad_ts, no_inner,
-    nested_wrapper, channel_mismatch.
+    `epoch` is in integer microseconds; `census` counts what is not known here. Raises `Rejected`: not_an_object,
+    no_ts, bad_ts, no_inner, nested_wrapper, channel_mismatch.
     """
+    if not isinstance(raw, dict):
+        raise Rejected(Reason.NOT_AN_OBJECT)
     place = _Place(team, channel, epoch)
-    subtype = raw.get("subtype") if isinstance(raw, dict) else None
+    if census is not None:
+        _take_census(raw, census)
+    subtype = raw.get("subtype")
+    if subtype in _WRAPPERS:
+        _same_channel(raw, channel)
     if subtype == "message_deleted":
         return _deletion(SlackWrapper.read(raw), place)
-    state = _inner(SlackWrapper.read(raw), channel) if subtype == "message_changed" else raw
-    message = SlackMessage.read(state)
-    _same_channel(message.channel, channel)
+    if subtype == "message_changed":
+        raw = _inner(SlackWrapper.read(raw), channel)
+        if census is not None:
+            _take_census(raw, census)
+    message = SlackMessage.read(raw)
+    _same_channel(raw, channel)
     if message.subtype == "tombstone":
         return _gone(message, place, revision=_edited(message) or ts_us(message.ts))
     if message.hidden or message.subtype == "message_replied":
         return None
-    return _living(message, place, names)
+    return _living(message, place, Reading(names, channel, census))
+
+
+def _take_census(raw: dict[str, Any], census: Census) -> None:
+    census.fields("message", raw)
+    subtype = raw.get("subtype")
+    if subtype and not (isinstance(subtype, str) and subtype in SUBTYPES):
+        census.add("subtype", subtype)
 
 
 def _inner(wrapper: SlackWrapper, channel: str) -> dict[str, Any]:
     """The new state inside a `message_changed`; where it lacks its `ts`, the previous state has the same one."""
-    _same_channel(wrapper.channel, channel)
     inner = wrapper.message
     if not isinstance(inner, dict):
         raise Rejected(Reason.NO_INNER)
-    if inner.get("subtype") in ("message_changed", "message_deleted"):
+    if inner.get("subtype") in _WRAPPERS:
         raise Rejected(Reason.NESTED_WRAPPER)
-    previous = wrapper.previous_message
-    if inner.get("ts") is None and isinstance(previous, dict):
+    previous = wrapper.previous_message if isinstance(wrapper.previous_message, dict) else {}
+    _same_channel(previous, channel)
+    if inner.get("ts") is None:
         return {**inner, "ts": previous.get("ts")}
     return inner
 
 
 def _deletion(wrapper: SlackWrapper, place: _Place) -> Message:
     """`message_deleted`: the wrapper's own `ts` says when, and so which state is the newest."""
-    _same_channel(wrapper.channel, place.channel)
     previous = wrapper.previous_message if isinstance(wrapper.previous_message, dict) else {}
+    _same_channel(previous, place.channel)
     when = wrapper.ts or wrapper.event_ts
     if when is None:
         raise Rejected(Reason.NO_TS, location="ts")
@@ -111,12 +126,10 @@ def _gone(message: SlackMessage, place: _Place, *, revision: int) -> Message:
     )
 
 
-def _living(message: SlackMessage, place: _Place, names: Names) -> Message:
-    us, found = ts_us(message.ts), Found()
-    attachments, references = sort_out(message.attachments, place.channel)
-    text = _text(message, attachments, names, found)
-    edited = _edited(message)
-    author_id, author_kind, author_name = _author(message, names)
+def _living(message: SlackMessage, place: _Place, reading: Reading) -> Message:
+    us, edited, author = ts_us(message.ts), _edited(message), author_of(message, reading.names)
+    attachments = own_attachments(message.attachments, reading)
+    text = _text(message, attachments, reading)
     return Message(
         id=f"{place.team}:{place.channel}:{message.ts}",
         version=version(place.epoch, us if edited is None else edited),
@@ -127,9 +140,9 @@ def _living(message: SlackMessage, place: _Place, names: Names) -> Message:
         lane=_lane(message),
         thread_ts=message.thread_ts,
         subtype=message.subtype,
-        author_id=author_id,
-        author_kind=author_kind,
-        author_name=author_name,
+        author_id=author.id,
+        author_kind=author.kind,
+        author_name=author.name,
         text=text,
         source_text=message.text or "",
         sent_at=_iso(us),
@@ -137,45 +150,36 @@ def _living(message: SlackMessage, place: _Place, names: Names) -> Message:
         reply_count=message.reply_count,
         latest_reply=message.latest_reply,
         reactions=[_reaction(reaction) for reaction in SlackReaction.read_all(message.reactions) if reaction.name],
-        files=_files(message, place.channel),
-        mentions=found.mentions(),
-        links=list(found.links),
-        references=[*references, *_root(message, place.channel)],
+        files=files_of(message, reading),
+        mentions=reading.found.mentions(),
+        links=list(reading.found.links),
+        references=[*reading.references, *_root(message, reading)],
     )
 
 
-def _text(message: SlackMessage, attachments: list[SlackAttachment], names: Names, found: Found) -> str:
-    """What a person reads: the text; where it is empty, what stands in its place."""
-    if message.text and not message.text.isspace():
-        return plain(message.text, names, found)
-    return (
-        blocks_text(message.blocks, names, found)
-        or attachments_text(attachments, names, found)
-        or plain(SlackComment.read_part(message.comment).comment or "", names, found)
-    )
+def _text(message: SlackMessage, attachments: list[SlackAttachment], reading: Reading) -> str:
+    """What a person reads (docs/slack-text.md): blocks where they say it, else the text, else what stands for it."""
+    said, shown = message.text if message.text and not message.text.isspace() else "", ""
+    if message.blocks:
+        reading.learn_labels(said)
+        shown = blocks_text(message.blocks, reading)
+    if shown and has_rich_text(message.blocks) and said and not reading.unread:
+        return shown
+    read = plain(said, reading)
+    if read:
+        return read if _words(shown) <= _words(read) else shown
+    beside = attachments_text([one for one in attachments if not (shown and one.from_url)], reading)
+    return "\n".join(filter(None, (shown, beside))) or plain(_instead(message, reading.channel), reading)
 
 
-def _author(message: SlackMessage, names: Names) -> tuple[str | None, AuthorKind, str | None]:
-    """Id, kind and name. A bot that posts as a user has both ids: the user's is the one that people mention."""
-    author = message.user or message.bot_id or SlackComment.read_part(message.comment).user
-    profile = SlackBotProfile.read_part(message.bot_profile)
-    known = text_or_none(names.users.get(author)) if author else None
-    kind = _kind(message, profile, author)
-    if kind in ("bot", "app"):
-        return author, kind, message.username or profile.name or known
-    shown = SlackProfile.read_part(message.user_profile)
-    return author, kind, known or shown.display_name or shown.real_name or shown.name or message.username
+def _words(text: str) -> set[str]:
+    return set(text.translate(_NO_WORDS).split())
 
 
-def _kind(message: SlackMessage, profile: SlackBotProfile, author: str | None) -> AuthorKind:
-    """`app` posts through an installed app (it has an app id), `bot` is any other machine, `system` Slack itself."""
-    if message.subtype and _EVENT.match(message.subtype):
-        return "system"
-    if message.bot_id or message.subtype == "bot_message":
-        return "app" if message.app_id or profile.app_id else "bot"
-    if author == _SLACKBOT:
-        return "bot"
-    return "user" if author else "system"
+def _instead(message: SlackMessage, channel: str) -> str:
+    """Where old kinds of message keep their words: a comment on a file, a topic that was set."""
+    comment = SlackComment.read_part(message.comment).comment
+    return comment or comments_of(message, channel) or message.topic or message.purpose or ""
 
 
 def _lane(message: SlackMessage) -> str:
@@ -192,12 +196,14 @@ def _edited(message: SlackMessage) -> int | None:
     return None if ts is None else ts_us(ts)
 
 
-def _root(message: SlackMessage, channel: str) -> list[Reference]:
+def _root(message: SlackMessage, reading: Reading) -> list[Reference]:
     """A broadcast repeats its thread's first message as `root`: a pointer is enough."""
-    if not isinstance(message.root, dict):
+    root = message.root
+    if not isinstance(root, dict):
         return []
-    own = id_or_none(message.root.get("channel"))
-    return [Reference(channel=own or channel, ts=message.thread_ts)]
+    own = next((name for name in map(id_or_none, (root.get("channel_id"), root.get("channel"))) if name), None)
+    reading.count("withheld", "root")
+    return [Reference(channel=own or reading.channel, ts=message.thread_ts or ts_or_none(root.get("ts")))]
 
 
 def _reaction(reaction: SlackReaction) -> Reaction:
@@ -207,33 +213,11 @@ def _reaction(reaction: SlackReaction) -> Reaction:
     return Reaction(name=reaction.name or "", count=count, users=users)
 
 
-def _files(message: SlackMessage, channel: str) -> list[File]:
-    """`files`, or the old single `file`."""
-    files = SlackFile.read_all(message.files) or SlackFile.read_all([message.file])
-    return [_file(file, channel) for file in files]
-
-
-def _file(file: SlackFile, channel: str) -> File:
-    """A file that is shared elsewhere only keeps its id and type: its name is another channel's content."""
-    places = [place for kind in (file.channels, file.groups, file.ims) if isinstance(kind, list) for place in kind]
-    if places and channel not in places:
-        return File(id=file.id, mimetype=file.mimetype, filetype=file.filetype, mode=file.mode)
-    return File(
-        id=file.id,
-        name=file.name,
-        title=file.title,
-        mimetype=file.mimetype,
-        filetype=file.filetype,
-        size=file.size,
-        mode=file.mode,
-    )
-
-
-def _same_channel(own: object, channel: str) -> None:
+def _same_channel(raw: dict[str, Any], channel: str) -> None:
     """A message that names its channel (by id, or as search does by an object) must name the envelope's."""
-    named = own.get("id") if isinstance(own, dict) else own
-    if isinstance(named, str) and named and named != channel:
-        raise Rejected(Reason.CHANNEL_MISMATCH, location="channel")
+    for own in (raw.get("channel"), raw.get("channel_id")):
+        if own not in (None, "", channel) and not (isinstance(own, dict) and own.get("id") == channel):
+            raise Rejected(Reason.CHANNEL_MISMATCH, location="channel")
 
 
 def _iso(us: int) -> str:

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.slack.characters import id_or_none
+from pipeline.slack.characters import clean, id_or_none
 
 _MENTIONED = re.compile(r"<[@#]([A-Za-z0-9_.-]{1,64})[|>]")
+_TEXTS = ("text", "blocks", "attachments", "comment", "files", "file", "topic", "purpose")
+"""Where a message's text may come from."""
 _DEEPEST = 24
 """How deep blocks are followed. Slack nests five levels; recursion must end before Python's does."""
 
@@ -21,8 +23,9 @@ class Names:
 
 
 def names_wanted(raw_messages: Iterable[object]) -> set[str]:
-    """User and channel ids that rendering these raw messages may ask for: authors and mentions.
+    """User and channel ids that rendering these raw messages may ask for: authors and mentions, all of them.
 
+    Who was erased is known by being asked for here; a mention that were missed would be called by its label.
     Every one looks like an id (`characters.id_or_none`), so that it can be part of a key, whatever the page held.
     """
     wanted: set[str] = set()
@@ -36,27 +39,24 @@ def names_wanted(raw_messages: Iterable[object]) -> set[str]:
 
 
 def _of_message(raw: dict[str, Any], wanted: set[str]) -> None:
-    user = id_or_none(raw.get("user"))
-    if user:
-        wanted.add(user)
-    text = raw.get("text")
-    if isinstance(text, str) and text:
-        if "<@" in text or "<#" in text:
-            wanted.update(_MENTIONED.findall(text))
-        return
-    for part in ("blocks", "attachments", "comment"):
+    comment = raw.get("comment")
+    authors = (raw.get("user"), comment.get("user") if isinstance(comment, dict) else None)
+    wanted.update(filter(None, map(id_or_none, authors)))
+    for part in _TEXTS:
         if raw.get(part):
             _of_part(raw[part], wanted, _DEEPEST)
 
 
 def _of_part(part: object, wanted: set[str], depth: int) -> None:
-    """Ids anywhere in blocks or attachments: cheap, since only messages without text come here."""
+    """Ids anywhere in a text, in blocks or in attachments; a text is cleaned first, as it is before it is rendered."""
     if isinstance(part, str):
-        wanted.update(_MENTIONED.findall(part))
+        if "<" in part:
+            wanted.update(_MENTIONED.findall(clean(part)))
     elif isinstance(part, list) and depth:
         for item in part:
             _of_part(item, wanted, depth - 1)
     elif isinstance(part, dict) and depth:
         wanted.update(filter(None, (id_or_none(part.get("user_id")), id_or_none(part.get("channel_id")))))
         for item in part.values():
-            _of_part(item, wanted, depth - 1)
+            if item.__class__ is not str or "<" in item:
+                _of_part(item, wanted, depth - 1)

@@ -116,22 +116,13 @@ class SlackFile(Raw):
     filetype: Text = None
     size: Count = None
     mode: Text = None
-    channels: Any = None
-    groups: Any = None
-    ims: Any = None
 
 
 class SlackAttachment(Raw):
-    """An attachment, unfurl or shared message. `ts` may be a number."""
+    """An attachment or unfurl of this channel; `foreign.is_foreign` has looked at what it says of others."""
 
-    channel_id: Any = None
-    channel: Any = None
-    is_msg_unfurl: Flag = False
-    is_share: Flag = False
-    message_blocks: Any = None
     from_url: Text = None
-    original_url: Text = None
-    ts: Any = None
+    title_link: Text = None
     pretext: Text = None
     title: Text = None
     text: Text = None
@@ -150,7 +141,6 @@ class SlackComment(Raw):
 class SlackWrapper(Raw):
     """`message_changed` and `message_deleted`: what happened to a message, which is nested inside."""
 
-    channel: Any = None
     ts: Ts = None
     event_ts: Ts = None
     deleted_ts: Ts = None
@@ -165,7 +155,6 @@ class SlackMessage(Raw):
 
     ts: Annotated[str, Field(pattern=r"^[0-9]{1,10}(\.[0-9]{0,6})?$", strict=True)]
     subtype: Text = None
-    channel: Any = None
     user: Id = None
     bot_id: Id = None
     app_id: Id = None
@@ -185,6 +174,8 @@ class SlackMessage(Raw):
     attachments: Any = None
     comment: Any = None
     root: Any = None
+    topic: Text = None
+    purpose: Text = None
 
 
 class SlackUser(Raw):
@@ -199,19 +190,20 @@ class SlackUser(Raw):
     tz: Text = None
     tz_offset: Count = None
     deleted: Flag = False
+    is_forgotten: Flag = False
     is_bot: Flag = False
+    is_workflow_bot: Flag = False
     is_restricted: Flag = False
     is_ultra_restricted: Flag = False
     updated: Any = None
 
 
 class SlackChannel(Raw):
-    """A conversation of any kind, with its team. The prefix of an id is no type test: the flags are."""
+    """A conversation of any kind. The prefix of an id is no type test: the flags are."""
 
     identity = "id"
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$", strict=True)]
-    context_team_id: Id = None
     name: Text = None
     is_private: Flag = False
     is_group: Flag = False

@@ -21,4 +21,4 @@ class Reason(StrEnum):
     NESTED_WRAPPER = "nested_wrapper"
     """A wrapper inside a wrapper: which state is the newest cannot be told."""
     CHANNEL_MISMATCH = "channel_mismatch"
-    """The message names another channel than its envelope."""
+    """The message names another channel than its envelope: by `channel` or `channel_id`, also inside a wrapper."""

@@ -34,7 +34,7 @@ def deliver_records(stores: Stores, batch: Batch) -> Batch:
             away[org] = PausedError()
         if org not in away:
             try:
-                _send(stores, org, model, slice_)
+                _send(stores, batch, org, model, slice_)
             except Unavailable as outage:
                 away[org] = outage
         if org in away:
@@ -58,7 +58,7 @@ def _order(sent: _Sent) -> tuple[bool, str, str]:
     return mapped.record.model != "retraction", work.org, mapped.record.model
 
 
-def _send(stores: Stores, org: str, model: str, waiting: list[_Sent]) -> None:
+def _send(stores: Stores, batch: Batch, org: str, model: str, waiting: list[_Sent]) -> None:
     """One call of the mesh. The allowlist is read just before it: revocation wins the race or is fenced behind it."""
     lists: dict[str, Allowed] = {}
     excluded = stores.people.excluded(org)
@@ -67,7 +67,7 @@ def _send(stores: Stores, org: str, model: str, waiting: list[_Sent]) -> None:
         record = None
         if person_of(mapped.record) in excluded:
             work.dropped[f"excluded.{model}"] += 1
-        elif (record := _admitted(stores, org, mapped.record, lists)) is None:
+        elif (record := _admitted(stores, batch, org, mapped.record, lists)) is None:
             work.dropped[f"{_refusal(mapped.record, lists)}.{model}"] += 1
         if record is not None:
             passing.append((work, mapped, record))
@@ -79,12 +79,17 @@ def _send(stores: Stores, org: str, model: str, waiting: list[_Sent]) -> None:
             work.delivered[model] += 1
 
 
-def _admitted(stores: Stores, org: str, record: Internal, lists: dict[str, Allowed]) -> Internal | None:
-    """The record as it may go out, or None. A channel's own record says who allowed it and when."""
+def _admitted(stores: Stores, batch: Batch, org: str, record: Internal, lists: dict[str, Allowed]) -> Internal | None:
+    """The record as it may go out, or None. A channel's own record says who allowed it and when.
+
+    What admit kept back stays so: a pause that its own page caused is not written yet.
+    """
     if not isinstance(record, Message | AllowedSlackChannel):
         return record
     if record.team not in lists:
-        lists[record.team] = stores.allowlists.effective(org, record.team)
+        lists[record.team] = stores.allowlists.admissible(org, record.team).without(batch.allowed.kept_back)
+    if isinstance(record, AllowedSlackChannel) and stores.allowlists.refuses(record):
+        lists[record.team] = lists[record.team].without({record.channel: "direct_message"})
     allowed = lists[record.team]
     if not allowed.admits(record.channel):
         return None

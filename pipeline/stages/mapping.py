@@ -9,6 +9,7 @@ from pipeline.rules.showing import showing
 from pipeline.slack.directory import map_channel, map_user
 from pipeline.slack.mapping import map_message
 from pipeline.slack.names import Names, names_wanted
+from pipeline.slack.notices import is_channel_notice
 from pipeline.stages.stores import Stores
 
 _MODEL = {"messages": "message", "channels": "allowed_slack_channel", "users": "user"}
@@ -32,6 +33,9 @@ def _map(work: Work, raw: object, batch: Batch, names: Names) -> None:
     try:
         if isinstance(raw, Undecodable):
             raise Rejected(raw.reason)
+        if work.header.kind == "messages" and is_channel_notice(raw):
+            work.dropped["notice.message"] += 1  # admit has read it
+            return
         record = _record(work, raw, batch.team, names)
     except Rejected as error:
         if people_in(raw, batch.team) & batch.excluded:  # a dead letter would keep it
@@ -54,11 +58,11 @@ def _record(work: Work, raw: object, team: str, names: Names) -> Internal | None
     match work.header.kind:
         case "messages":
             channel = (work.envelope.channel if work.envelope else None) or ""
-            return map_message(raw, team=team, channel=channel, epoch=work.epoch, names=names)
+            return map_message(raw, team=team, channel=channel, epoch=work.epoch, names=names, census=work.census)
         case "channels":
-            return map_channel(raw, team=team, epoch=work.epoch)
+            return map_channel(raw, team=team, epoch=work.epoch, census=work.census)
         case _:
-            return map_user(raw, team=team, epoch=work.epoch)
+            return map_user(raw, team=team, epoch=work.epoch, census=work.census)
 
 
 def _names(stores: Stores, batch: Batch, works: list[Work]) -> Names:

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from functools import cache
 
 from pipeline.batch import Batch, Dead, Work
+from pipeline.belonging import of_another_team
 from pipeline.envelope import Envelope
 from pipeline.errors import Refused, Rejected
 from pipeline.models import AllowedSlackChannel, Retraction, User
+from pipeline.revocations import revocation
 from pipeline.rules.coverage import Flaw, page_facts
 from pipeline.rules.regimes import Page
 from pipeline.rules.versions import ts_us
 from pipeline.stages.stores import Stores
-from pipeline.store import counters, receipts
+from pipeline.store import census, counters, receipts
 from pipeline.store.dead_letters import DeadLetter, bury, bury_sealed
 from pipeline.store.inbox import Inbox, Taken
 from pipeline.store.keys import Keys
@@ -60,10 +62,21 @@ def _settle(
     for work in works:
         _write(stores, changes, inbox.keys, batch, work, find, now)
         counts += _counts(work, stores.mesh.outcome)
+    if batch.judged is not None and generation is not None:
+        stores.channel_pauses.write(changes, stores.events, batch.judged, now)
     counters.add(changes, inbox.keys, counts)
+    census.add(stores.client, changes, inbox.keys, _unknown(works))
     part = Taken(batch.taken.member, [work.stored for work in works], batch.taken.alone, batch.taken.crashes)
     said = inbox.settle(part, generation, changes)
     return counts if said == "settled" else Counter({said: len(works)})
+
+
+def _unknown(works: list[Work]) -> Counter[tuple[str, str]]:
+    """What the pages held that this version does not know; of pages that are held back it is counted when they come."""
+    found: Counter[tuple[str, str]] = Counter()
+    for work in works:
+        found.update(work.census.counts)
+    return found
 
 
 def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work, find: FindRun, now: int) -> None:
@@ -76,6 +89,7 @@ def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Wor
             _directory_page(stores, changes, keys, work, work.envelope)
         elif work.envelope is not None:
             _page(stores, changes, keys, batch, work, work.envelope, find(work.header.run or ""), now)
+    _tell(stores, changes, keys, work, now)
     _bury(stores, changes, keys, work, now)
     facts = {"kind": work.header.kind, "connection": work.header.connection, "at": work.header.received_at}
     counts = {"delivered": work.delivered.total(), "dropped": dict(work.dropped), "dead": len(work.dead)}
@@ -89,6 +103,16 @@ def _forget(stores: Stores, changes: Changes, work: Work) -> None:
         fence = mapped.record
         if isinstance(fence, Retraction) and "user_id" in fence.match:
             stores.directory.forget(changes, work.org, fence.match["team"], fence.match["user_id"])
+
+
+def _tell(stores: Stores, changes: Changes, keys: Keys, work: Work, now: int) -> None:
+    """Tell the core service of a revocation that is in the mesh: all of it, and not only counted."""
+    if work.header.kind != "effect" or not work.live or work.dead or stores.mesh.outcome != "delivered":
+        return
+    records = [mapped.record for mapped in work.mapped]
+    done = revocation(work.header.connection, work.header.receipt, records, now)
+    if done is not None:
+        stores.events.append(changes, keys, done)
 
 
 def _state(work: Work) -> str:
@@ -135,6 +159,7 @@ def _directory_page(stores: Stores, changes: Changes, keys: Keys, work: Work, en
     """A page of an execution that has no name can be chained to no other: it proves nothing but a snapshot."""
     if not (envelope.run_id or envelope.snapshot):
         return
+    gap = envelope.gap or of_another_team(work)
     stores.directory_runs.page(
         changes,
         keys,
@@ -142,10 +167,10 @@ def _directory_page(stores: Stores, changes: Changes, keys: Keys, work: Work, en
         work.header.generation,
         work.header.kind,
         envelope.run_id or work.header.receipt,
-        cursor=None if envelope.gap else envelope.cursor,
+        cursor=None if gap else envelope.cursor,
         next_cursor=envelope.next_cursor,
         has_more=envelope.has_more,
-        snapshot=bool(envelope.snapshot) and not envelope.gap,
+        snapshot=bool(envelope.snapshot) and not gap,
     )
 
 

@@ -7,9 +7,11 @@ import redis
 
 from pipeline.delivery import Delivery
 from pipeline.store.allowlists import Allowlists
+from pipeline.store.channel_pauses import ChannelPauses
 from pipeline.store.connections import Connections
 from pipeline.store.directory import Directory
 from pipeline.store.directory_runs import DirectoryRuns
+from pipeline.store.events import Events
 from pipeline.store.keys import Shards
 from pipeline.store.ledger import Ledger
 from pipeline.store.pauses import Pauses
@@ -30,6 +32,7 @@ class Stores:
     vault: Vault
     connections: Connections
     allowlists: Allowlists
+    channel_pauses: ChannelPauses
     directory: Directory
     directory_runs: DirectoryRuns
     pauses: Pauses
@@ -38,6 +41,7 @@ class Stores:
     rates: Rates
     pull_plans: PullPlans
     sync_statuses: SyncStatuses
+    events: Events
     schedule: Schedule
     mesh: Delivery
     find_team: Callable[[str], str]
@@ -55,16 +59,24 @@ def make_stores(
     overdue_us: int,
     pull_us: int = 900_000_000,
     reread_days: int = 7,
+    events: bool = False,
+    direct_messages: bool = False,
 ) -> Stores:
-    """All stores over one client."""
-    rates = Rates(client, shards)
-    ledger = Ledger(client, shards, vault, overdue_us=overdue_us, reread_days=reread_days)
+    """All stores over one client. `events`: whether the core service is to be told what happens; `direct_messages`:
+    whether IMs and MPIMs may be allowed.
+    """
+    tells, rates = Events(client, shards, wanted=events), Rates(client, shards)
+    delivers = mesh.outcome == "delivered"
+    ledger = Ledger(
+        client, shards, vault, overdue_us=overdue_us, reread_days=reread_days, events=tells, delivers=delivers
+    )
     return Stores(
         client=client,
         shards=shards,
         vault=vault,
         connections=Connections(client, shards, vault),
-        allowlists=Allowlists(client, shards, vault),
+        allowlists=Allowlists(client, shards, vault, direct_messages=direct_messages),
+        channel_pauses=ChannelPauses(client, shards, vault),
         directory=Directory(client, shards, vault),
         directory_runs=DirectoryRuns(client, shards),
         pauses=Pauses(client, shards),
@@ -73,6 +85,7 @@ def make_stores(
         sync_statuses=SyncStatuses(client, shards, vault, ledger.runs, ledger.channels),
         rates=rates,
         pull_plans=PullPlans(client, shards, rates, ledger.channels, default_us=pull_us, reread_days=reread_days),
+        events=tells,
         schedule=Schedule(client, shards),
         mesh=mesh,
         find_team=find_team,

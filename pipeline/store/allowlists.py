@@ -1,7 +1,7 @@
 """Allowlists: read by every batch, changed only together with the retractions that the change causes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import redis
@@ -9,10 +9,11 @@ import redis
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected
 from pipeline.models import AllowedSlackChannel, Internal, Retraction
-from pipeline.rules.allowlist import Allowance, Allowed, Difference, Entry, difference, union
+from pipeline.rules.allowlist import Allowance, Allowed, Difference, DropReason, Entry, difference, union
+from pipeline.rules.identity import Records, is_direct
 from pipeline.rules.versions import epoch_digits, version
-from pipeline.store import audit, effects, sync_status
-from pipeline.store.client import ask
+from pipeline.store import audit, channel_pauses, effects, sync_status
+from pipeline.store.client import ask, ask_all
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.directory import Directory
 from pipeline.store.keys import Keys, Shards
@@ -25,6 +26,14 @@ DEBOUNCE_US = 1_000_000
 
 class StaleListError(Exception):
     """`If-Match` named another version than the list has."""
+
+
+class DirectMessagesError(Exception):
+    """A list names direct messages, and these are not to be allowed: nobody in them was asked."""
+
+    def __init__(self, channels: list[str]) -> None:
+        super().__init__("direct messages")
+        self.channels = channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +62,11 @@ def retractions(team: str, channel: str, epoch: int, reason: str) -> list[Retrac
 
 
 class Allowlists:
-    """The allowlists of all organisations."""
+    """The allowlists of all organisations. `direct_messages`: whether IMs and MPIMs may be on them."""
 
-    def __init__(self, client: redis.Redis, shards: Shards, vault: Vault) -> None:
+    def __init__(self, client: redis.Redis, shards: Shards, vault: Vault, *, direct_messages: bool = False) -> None:
         self._client, self._shards, self._vault = client, shards, vault
+        self.direct_messages = direct_messages
         self._connections = Connections(client, shards, vault)
         self._directory = Directory(client, shards, vault)
 
@@ -66,6 +76,40 @@ class Allowlists:
             return Allowed()
         rows = ask(self._client, "HGETALL", self._shards.of_org(org).allow(org))
         return union((_entry(name, value) for name, value in rows.items()), team)
+
+    def admissible(self, org: str, team: str | None, among: Iterable[str] = ()) -> Allowed:
+        """The effective list with what is kept back of it now: paused channels and, `among` those named, direct
+        messages where they are not to be allowed.
+        """
+        if not team:
+            return Allowed()
+        keys = self._shards.of_org(org)
+        rows, paused = ask_all(self._client, [("HGETALL", keys.allow(org)), ("HGETALL", keys.paused_channels(org))])
+        allowed = union((_entry(name, value) for name, value in rows.items()), team)
+        reasons: dict[str, DropReason] = {
+            pause.channel: "channel_paused" for pause in channel_pauses.read(org, paused) if pause.team == team
+        }
+        listed = [name for name in among if name in allowed.channels]
+        for channel in self._direct(listed, {} if self.direct_messages else self._known(org, team, listed)):
+            reasons.setdefault(channel, "direct_message")
+        return allowed.without(reasons)
+
+    def pullable(self, connection: str, team: str | None) -> list[str]:
+        """Of the channels that this connection itself allows, those that Slack may be asked for now, sorted."""
+        own = self.own(connection, team)
+        allowed = self.admissible(split_connection(connection)[1], team, own)
+        return [channel for channel in own if allowed.admits(channel)]
+
+    def refuses(self, record: AllowedSlackChannel) -> bool:
+        """Whether it is a direct message, and these are not to be allowed."""
+        return bool(self._direct([record.channel], {record.channel: record}))
+
+    def _direct(self, channels: Iterable[str], known: Records) -> list[str]:
+        """Which of them are direct messages, where these are not to be allowed."""
+        return [] if self.direct_messages else [name for name in channels if is_direct(name, known.get(name))]
+
+    def _known(self, org: str, team: str, channels: Iterable[str]) -> Records:
+        return {found.channel: found for found in self._directory.channels(org, team, sorted(set(channels)))}
 
     def own(self, connection: str, team: str | None) -> list[str]:
         """The channels that this connection itself allows, sorted."""
@@ -77,8 +121,8 @@ class Allowlists:
 
         Pulls of the channels that this adds start at `since` (microseconds; 0: with all of history).
 
-        Raises `StaleListError`, or `Rejected` for a connection that is not live (`not_registered`) or whose team is
-        not known yet (`no_team`).
+        Raises `StaleListError`, `DirectMessagesError`, or `Rejected` for a connection that is not live
+        (`not_registered`) or whose team is not known yet (`no_team`).
         """
         keys, org = self._shards.of(connection), split_connection(connection)[1]
         done: Change | None = None
@@ -90,11 +134,14 @@ class Allowlists:
                 raise StaleListError
             allowed = self.effective(org, known.team)
             diff = difference(allowed, connection, wanted)
+            shown = self._shown(org, known, diff)
             if not (diff.added or diff.removed):
                 done = Change(known.list_version, diff, None)
                 return None
             changes = self._rewrite(keys, org, known, diff, epoch, since)
-            records = self._records(org, known, allowed, diff, epoch)
+            fresh = [channel for channel in diff.added if channel not in allowed.channels]
+            channel_pauses.start_anew(changes, keys, org, known.team or "", fresh, diff.orphaned, shown, epoch)
+            records = self._records(known, allowed, diff, epoch, shown)
             receipt = None
             if records:
                 receipt = effects.append(
@@ -114,6 +161,13 @@ class Allowlists:
         with_epoch(self._client, keys, org, build)
         assert done is not None  # noqa: S101 - build sets it or raises
         return done
+
+    def _shown(self, org: str, known: Registration, diff: Difference) -> Records:
+        """The directory's records of what changes. Raises `DirectMessagesError`."""
+        shown = self._known(org, known.team or "", [*diff.added, *diff.removed])
+        if direct := self._direct(diff.added, shown):
+            raise DirectMessagesError(direct)
+        return shown
 
     def _live(self, connection: str) -> Registration:
         known = self._connections.get(connection)
@@ -152,7 +206,9 @@ class Allowlists:
             changes.do("ZADD", keys.due, now(DEBOUNCE_US), f"plan:{known.connection}")
         return changes
 
-    def _records(self, org: str, known: Registration, allowed: Allowed, diff: Difference, epoch: int) -> list[Internal]:
+    def _records(
+        self, known: Registration, allowed: Allowed, diff: Difference, epoch: int, shown: Records
+    ) -> list[Internal]:
         """Fences for what nobody allows any more; records of channels that have a new first allower."""
         team = known.team or ""
         records: list[Internal] = []
@@ -163,8 +219,7 @@ class Allowlists:
         for name in diff.removed:
             if heir := allowed.first(name, without=known.connection):
                 firsts[name] = heir
-        for found in self._directory.channels(org, team, sorted(firsts)):
-            records.append(allowed_record(found, *firsts[found.channel], epoch))
+        records += [allowed_record(shown[name], *firsts[name], epoch) for name in sorted(firsts) if name in shown]
         return records
 
 

@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pipeline.certificates import distrusted
 from pipeline.errors import Unavailable
 
 TIMEOUT_SECONDS = 5.0
@@ -22,6 +23,7 @@ INTAKE_TIMEOUT_SECONDS = 2.0
 Reply = Any  # What a command answers: bytes, int, None, or lists of these.
 _AWAY = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ReadOnlyError)
 # Refusals that mean "not now": full, cannot write its log, still loading, script running, no replica.
+DISTRUSTED = "store certificate not trusted"
 _NOT_NOW = {"OOM", "MISCONF", "LOADING", "BUSY", "READONLY", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN"}
 
 
@@ -53,6 +55,8 @@ def connect_async(url: str, *, timeout: float = INTAKE_TIMEOUT_SECONDS) -> redis
 
 def unavailable(error: BaseException) -> Unavailable | None:
     """The store's outage that `error` tells of, or None where it is a bug of ours."""
+    if isinstance(error, _AWAY) and distrusted(error):
+        return Unavailable(DISTRUSTED, retry_after=30.0)
     if isinstance(error, _AWAY):
         return Unavailable("store away", retry_after=2.0)
     if isinstance(error, redis.ResponseError) and _code(error) in _NOT_NOW:

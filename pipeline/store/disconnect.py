@@ -7,7 +7,7 @@ from pipeline.errors import Rejected
 from pipeline.models import Internal, Retraction, User
 from pipeline.rules.allowlist import difference
 from pipeline.rules.versions import epoch_digits, version
-from pipeline.store import audit, effects, sync_status
+from pipeline.store import audit, channel_pauses, effects, sync_status
 from pipeline.store.allowlists import Allowlists, retractions
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
@@ -66,6 +66,8 @@ class Disconnect:
         for channel in self._allowlists.own(connection, known.team):
             changes.do("HDEL", keys.allow(org), f"{known.team}|{channel}|{connection}")
             changes.do("DEL", keys.threads(connection, channel))
+        for channel in self._orphaned(org, known):
+            channel_pauses.forget(changes, keys, org, known.team or "", channel)
         changes.do("DEL", keys.coverage(connection)).do("DEL", keys.moved(connection))
         sync_status.wanted(changes, keys, connection)
         changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}", f"look:{connection}")
@@ -88,12 +90,15 @@ class Disconnect:
         gone = User(id=f"connection:{user}", version=version(epoch), deleted=True, kind="connection", team=known.team)
         records: list[Internal] = [gone]
         if known.team:
-            allowed = self._allowlists.effective(org, known.team)
             if last:
                 records.append(_users(known.team, epoch))
-            for channel in difference(allowed, known.connection, []).orphaned:
+            for channel in self._orphaned(org, known):
                 records += retractions(known.team, channel, epoch, "disconnected")
         return records
+
+    def _orphaned(self, org: str, known: Registration) -> list[str]:
+        """The channels that nobody allows any more without this connection."""
+        return difference(self._allowlists.effective(org, known.team), known.connection, []).orphaned
 
 
 def _users(team: str, epoch: int) -> Retraction:

@@ -4,8 +4,9 @@ import logging
 
 import redis
 
+from pipeline.errors import Unavailable
 from pipeline.store import hold, layout
-from pipeline.store.client import ask
+from pipeline.store.client import DISTRUSTED, ask
 
 _log = logging.getLogger(__name__)
 _WANTED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
@@ -20,17 +21,25 @@ def check(client: redis.Redis, shards: int, *, asserted: bool) -> None:
 
     `asserted`: somebody vouches for a store that refuses CONFIG.
     """
-    if not asserted:
-        _check_config(client)
     try:
+        if not asserted:
+            check_config(client)
         layout.bring_up(client, shards)
+    except Unavailable as outage:
+        if outage.what != DISTRUSTED:
+            raise
+        raise NotDurableError(
+            "The store's certificate is not trusted, or made out to another name: name its CA at the end of "
+            "SLUICE_STORE_URL (?ssl_ca_certs=/path/to/ca.pem), and call the host as the certificate does."
+        ) from outage
     except layout.LayoutError as error:
         raise NotDurableError(str(error)) from error
     if found := hold.found(client):
         _log.error("store.held", extra={"since": found.since, "backup": found.backup})
 
 
-def _check_config(client: redis.Redis) -> None:
+def check_config(client: redis.Redis) -> None:
+    """Raise `NotDurableError` unless the server is configured to survive, and does. Writes nothing."""
     try:
         config = {name: _value(client, name) for name in _WANTED}
     except redis.ResponseError as error:

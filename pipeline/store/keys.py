@@ -13,17 +13,26 @@ script touches one hash slot.
     {sN}:allow:<org>             <team>|<channel>|<connection> → JSON of who and when
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
-    {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch
-    {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |since, |days, |deep; open runs: |run, |back, |re, |th
+    {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
+    {sN}:purging                 organisation → up to which dead letter its erased were looked for, epoch of the last
+    {sN}:paused:<org>            <team>|<channel>|<reason> → JSON of when: channels that are not read now
+    {sN}:baseline:<org>          <team>|<channel> → JSON of what was known of it when it was allowed, or confirmed since
+    {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |cost, |since, |days, |deep, |last, and open runs
     {sN}:threads:<connection>|<channel>   ts → how far a thread came
     {sN}:moved:<connection>      <channel>|<ts> of threads to read again
     {sN}:told:<connection>       <team>|<channel> → what the mesh was last told of its pulls
-    {sN}:held                    runs whose sweep waits for an operator
+    {sN}:sweeps                  runs whose sweep waits for an operator
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:flights, {sN}:flights:<connection>   runs that are out → until when they may be
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
+    {sN}:events, {sN}:events:order, {sN}:events:due   what waits to be told: id → event; id → written; id → due
+    {sN}:events:dead, {sN}:events:dead:order   what could not be told: id → event; id → since when
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
+    {sN}:census                  <kind>|<name> → how often Slack sent what this version does not know
     sluice:meta                  shard count, layout version, hold
+    sluice:probe                 written by each /readyz, to see whether it can be
+    sluice:probe:<id>            what a trial run of the doctor saw, for a quarter of an hour (probes.py)
+    sluice:events:<address>, sluice:events:sender   how the core service takes events; who sends them
 """
 
 from dataclasses import dataclass
@@ -32,6 +41,7 @@ from hashlib import blake2b
 from pipeline.connection import split_connection
 
 META = "sluice:meta"
+EVENTS_SENDER = "sluice:events:sender"
 EFFECTS = (
     "effects:"  # Begins a member that stands for an organisation's effects; a connection has a slash, it has none.
 )
@@ -40,6 +50,11 @@ EFFECTS = (
 def effects_of(org: str) -> str:
     """The member that stands for an organisation's effects."""
     return EFFECTS + org
+
+
+def events_endpoint(digest: str) -> str:
+    """How an address takes events; it is known by a hash."""
+    return f"sluice:events:{digest}"
 
 
 def is_effects(member: str) -> bool:
@@ -112,9 +127,19 @@ class Keys:
         return self._key("dead")
 
     @property
+    def purging(self) -> str:
+        """How far the dead letters have been searched for who was erased."""
+        return self._key("purging")
+
+    @property
     def counters(self) -> str:
         """Counter → number."""
         return self._key("counters")
+
+    @property
+    def census(self) -> str:
+        """What Slack sent that is not known here, by kind and name → number."""
+        return self._key("census")
 
     @property
     def audit(self) -> str:
@@ -146,6 +171,31 @@ class Keys:
         """Whose effects wait, and since when."""
         return self._key("ready:effects")
 
+    @property
+    def events(self) -> str:
+        """Events that wait to be told."""
+        return self._key("events")
+
+    @property
+    def events_order(self) -> str:
+        """When each of them was written."""
+        return self._key("events:order")
+
+    @property
+    def events_due(self) -> str:
+        """From when each of them may be sent."""
+        return self._key("events:due")
+
+    @property
+    def events_dead(self) -> str:
+        """Events that could not be told."""
+        return self._key("events:dead")
+
+    @property
+    def events_dead_order(self) -> str:
+        """Since when each of them is dead, for the cap."""
+        return self._key("events:dead:order")
+
     def ready_of(self, member: str) -> str:
         """The sorted set that a member belongs to."""
         return self.ready_effects if is_effects(member) else self.ready
@@ -165,6 +215,19 @@ class Keys:
     def allow(self, org: str) -> str:
         """An organisation's allowlist entries."""
         return self._key(f"allow:{org}")
+
+    def paused_channels(self, org: str) -> str:
+        """An organisation's channels that are not read now, and why."""
+        return self._key(f"paused:{org}")
+
+    @property
+    def asking(self) -> str:
+        """Every organisation that ever had a channel paused: where to look for those that have."""
+        return self._key("asking")
+
+    def baselines(self, org: str) -> str:
+        """What the allowed channels of an organisation were when somebody said yes to them."""
+        return self._key(f"baseline:{org}")
 
     def erased(self, org: str) -> str:
         """The people of whom nothing may pass."""
@@ -200,9 +263,9 @@ class Keys:
         return self._key("flights")
 
     @property
-    def held(self) -> str:
+    def sweeps(self) -> str:
         """Runs of which a sweep waits for an operator."""
-        return self._key("held")
+        return self._key("sweeps")
 
     def flights_of(self, connection: str) -> str:
         """Runs of one connection that Paragon is working at."""

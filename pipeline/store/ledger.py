@@ -11,8 +11,10 @@ from pipeline.rules.rereading import Day, days_within
 from pipeline.rules.showing import Tally
 from pipeline.rules.windows import DAY_US, FIRST_STEP_US, extend, half, next_step, plan_back, plan_live
 from pipeline.store import sync_status
-from pipeline.store.client import ask, ask_all
+from pipeline.store.client import ask, ask_all, clock
+from pipeline.store.events import Events
 from pipeline.store.keys import Keys, Shards
+from pipeline.store.ledger_events import tell_backfilled
 from pipeline.store.progress import Channel, Channels, Days, pack, stretch, unpack
 from pipeline.store.rereads import Rereads
 from pipeline.store.runs import Run, Runs, Wanted
@@ -23,13 +25,24 @@ FACTS_KEPT_SECONDS: Final = 30 * 24 * 3600
 
 
 class Ledger:
-    """Runs and coverage of all connections."""
+    """Runs and coverage of all connections. `events` tells the core service of them; without `delivers` (shadow) what
+    was read is not in the mesh, and nobody is told that it is.
+    """
 
     def __init__(
-        self, client: redis.Redis, shards: Shards, vault: Vault, *, overdue_us: int, reread_days: int = 7
+        self,
+        client: redis.Redis,
+        shards: Shards,
+        vault: Vault,
+        *,
+        overdue_us: int,
+        reread_days: int = 7,
+        events: Events | None = None,
+        delivers: bool = True,
     ) -> None:
         self._client, self._shards, self._days = client, shards, reread_days
-        self.runs = Runs(client, shards, overdue_us=overdue_us)
+        self._events, self._delivers = events, delivers
+        self.runs = Runs(client, shards, overdue_us=overdue_us, events=events)
         self.channels = Channels(client, shards)
         self.rereads = Rereads(client, shards, vault, self.runs, self.channels, reread_days)
 
@@ -174,6 +187,9 @@ class Ledger:
         self.rereads.remember(changes, keys, found, channel, proved.threads, kept * DAY_US)
         if after.tail > int(start or 0) or sliced:
             changes.do("ZADD", keys.due, "LT", now(), f"plan:{found.connection}")
+        finished = after.tail <= int(start or 0) and (before is None or before.tail > int(start or 0))
+        if self._events and self._delivers and finished:
+            tell_backfilled(self._events, changes, keys, found, channel, clock(self._client))
         sync_status.wanted(changes, keys, found.connection)
         changes.commit(self._client)
 

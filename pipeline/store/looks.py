@@ -1,27 +1,31 @@
 """What `sdk/me` last said of a connection: kept beside its registration and gone with it (`store.disconnect`)."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import redis
 
 from pipeline.connection import split_connection
 from pipeline.errors import Refused
+from pipeline.events import CredentialInvalid, CredentialValid, Event
+from pipeline.rules.credential import Told, news, word
 from pipeline.store.client import ask
 from pipeline.store.connections import Registration
+from pipeline.store.events import Events
 from pipeline.store.keys import Shards
 from pipeline.store.scripts import Changes
 
 KINDS: Final = ("channels", "users")
-FIELDS: Final = ("me", *(f"{kind}_asked_at" for kind in KINDS))
+FIELDS: Final = ("me", "credential", *(f"{kind}_asked_at" for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """Slack's side of a Paragon user at `at` (microseconds); `status` is VALID, INVALID, PENDING or None: not said.
 
-    `credential` is the id of the credential, which changes when the user connects Slack anew.
+    `credential` is the id of the credential, which changes when the user connects Slack anew; `differed_until` is the
+    first look after the last one that saw another team than the fixed one, 0 if none did.
     """
 
     at: int
@@ -29,6 +33,7 @@ class Look:
     status: str | None
     team: str | None
     credential: str | None = None
+    differed_until: int = 0
 
     @property
     def blocks(self) -> str:
@@ -53,9 +58,30 @@ class Looks:
         found = ask(self._client, "HGET", self._key(connection), "me")
         return None if found is None else Look(**json.loads(found))
 
-    def keep(self, known: Registration, look: Look) -> bool:
-        """Keep a look, unless the connection ended meanwhile."""
-        return self._write(known, "me", json.dumps(asdict(look)))
+    def keep(self, known: Registration, look: Look, events: Events) -> bool:
+        """Keep a look, and with it what it tells of the credential, unless the connection ended meanwhile.
+
+        Nothing is kept where another look tells the same at this very moment: it is the other one that counts.
+        """
+        key, changes = self._key(known.connection), self._changes(known)
+        before = self.get(known.connection)
+        if before is not None:
+            ended = before.other_than(known.team) and not look.other_than(known.team)
+            look = replace(look, differed_until=look.at if ended else before.differed_until)
+        changes.do("HSET", key, "me", json.dumps(asdict(look)))
+        if events.wanted:
+            self._tell(changes, known, look, events)
+        return changes.commit(self._client) == 0
+
+    def _tell(self, changes: Changes, known: Registration, look: Look, events: Events) -> None:
+        """A credential that came to hold, or ceased to, since the core service was told last."""
+        key, stored = self._key(known.connection), ask(self._client, "HGET", self._key(known.connection), "credential")
+        said = word(enabled=look.enabled, status=look.status, other_team=look.other_than(known.team))
+        told = news(None if stored is None else Told(*json.loads(stored)), said, look.at)
+        if told is None:
+            return
+        changes.expect(stored or "", "HGET", key, "credential").do("HSET", key, "credential", json.dumps(told))
+        events.append(changes, self._shards.of(known.connection), _event(known, look, told))
 
     def asked_at(self, connection: str, kind: str) -> int:
         """When a directory workflow was last started by us, 0 for never."""
@@ -71,11 +97,31 @@ class Looks:
         if look is not None and look.other_than(team):
             raise Refused("team_differs")
 
+    def belongs(self, connection: str, team: str, at: int, *, in_doubt: bool) -> bool | None:
+        """Whether what came at `at` from whatever team is connected is of the fixed one; None: a newer look is wanted.
+
+        While the newest look sees another team, and before the first that saw the fixed one again, it is not.
+        """
+        look = self.get(connection)
+        if look is not None and (look.other_than(team) or at <= look.differed_until):
+            return False
+        return None if in_doubt and (look is None or look.at <= at) else True
+
     def _write(self, known: Registration, field: str, value: str | int) -> bool:
+        changes = self._changes(known).do("HSET", self._key(known.connection), field, value)
+        return changes.commit(self._client) == 0
+
+    def _changes(self, known: Registration) -> Changes:
+        """A change that holds while the connection is the one that was looked at."""
         key = self._key(known.connection)
-        changes = Changes().expect(known.generation, "HGET", key, "generation").expect("live", "HGET", key, "state")
-        return changes.do("HSET", key, field, value).commit(self._client) == 0
+        return Changes().expect(known.generation, "HGET", key, "generation").expect("live", "HGET", key, "state")
 
     def _key(self, connection: str) -> str:
         split_connection(connection)  # raises Rejected for what is no connection
         return self._shards.of(connection).connection(connection)
+
+
+def _event(known: Registration, look: Look, told: Told) -> Event:
+    if told.word == "valid":
+        return CredentialValid(at=told.at, connection=known.connection, team=known.team or look.team)
+    return CredentialInvalid(at=told.at, connection=known.connection, team=known.team or look.team, reason=told.word)

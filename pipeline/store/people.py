@@ -1,16 +1,15 @@
 """Erasing a person: a fence behind what is there, and an exclusion that no later reading passes.
 
 The exclusion is of the organisation and team, whoever connected it, and outlives a disconnect. It keeps the Slack id
-in clear, since every record is held against it.
+in clear, since every record is held against it. An erasure is kept as its epoch, a readmission as its epoch below zero:
+after a restore the newer word of store and mesh is the right one (`pipeline.reconcile_people`).
 """
 
 import redis
 
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected
-from pipeline.models import Retraction
-from pipeline.rules.exclusion import Person
-from pipeline.rules.versions import epoch_digits, version
+from pipeline.rules.exclusion import ERASED, READMITTED, Person, fences
 from pipeline.store import audit, effects
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
@@ -30,41 +29,35 @@ class People:
 
     def excluded(self, org: str) -> frozenset[Person]:
         """Everybody of whom nothing may pass."""
-        rows = ask(self._client, "HKEYS", self._shards.of_org(org).erased(org))
-        return frozenset(_person(row) for row in rows)
+        return frozenset(person for person, at in self.words(org).items() if at > 0)
+
+    def words(self, org: str) -> dict[Person, int]:
+        """The last word on everybody who was ever erased: since when (an epoch), below zero if readmitted then."""
+        rows = ask(self._client, "HGETALL", self._shards.of_org(org).erased(org))
+        return {_person(name): int(at) for name, at in rows.items()}
 
     def listing(self, connection: str) -> dict[str, int]:
         """Slack user id → since when (microseconds), of the connection's team."""
-        known, org = self._known(connection), split_connection(connection)[1]
-        rows = ask(self._client, "HGETALL", self._shards.of_org(org).erased(org))
-        found = {_person(name): int(at) for name, at in rows.items()}
-        return {person: at for (team, person), at in sorted(found.items()) if team == known.team}
+        known, found = self._known(connection), self.words(split_connection(connection)[1])
+        return {person: at for (team, person), at in sorted(found.items()) if team == known.team and at > 0}
 
     def erase(self, connection: str, person: str, *, by: str) -> str:
         """Retract what the person wrote and is, forget the name, let nothing of them pass again; the receipt.
 
         Raises `Rejected`: not_registered, no_team. Safe to repeat: each time the fence moves up.
         """
+        return self.retract(connection, (self._known(connection).team or "", person), by=by)
+
+    def retract(self, connection: str, person: Person, *, by: str) -> str:
+        """The same of a team that the connection need not have any more; the receipt. Raises `Rejected`."""
         keys, org = self._shards.of(connection), split_connection(connection)[1]
         receipt = ""
 
         def build(epoch: int) -> Changes:
             nonlocal receipt
-            known = self._known(connection)
-            team, key = known.team or "", keys.connection(connection)
-            changes = Changes().expect(known.generation, "HGET", key, "generation").expect(team, "HGET", key, "team")
-            changes.do("HSET", keys.erased(org), f"{team}|{person}", epoch)
-            self._directory.forget(changes, org, team, person)
-            receipt = effects.append(
-                changes,
-                keys,
-                self._vault,
-                connection=connection,
-                generation=known.generation,
-                epoch=epoch,
-                records=[_fence(target, field, team, person, epoch) for target, field in _OF_A_PERSON],
-            )
-            audit.note(changes, keys, "person.erased", connection, by, epoch, person=person)
+            changes = self._exclude(org, person, epoch)
+            receipt = self._say(changes, connection, person, epoch, ERASED)
+            audit.note(changes, keys, "person.erased", connection, by, epoch, person=person[1])
             return changes
 
         with_epoch(self._client, keys, org, build)
@@ -79,17 +72,58 @@ class People:
 
         def build(epoch: int) -> Changes | None:
             nonlocal done
-            name = f"{self._known(connection).team}|{person}"
-            since = ask(self._client, "HGET", keys.erased(org), name)
-            done = since is not None
-            if since is None:
+            team = self._known(connection).team or ""
+            since = self.words(org).get((team, person), 0)
+            done = since > 0
+            if not done:
                 return None
-            changes = Changes().expect(since, "HGET", keys.erased(org), name).do("HDEL", keys.erased(org), name)
+            name = f"{team}|{person}"
+            changes = Changes().expect(since, "HGET", keys.erased(org), name)
+            changes.do("HSET", keys.erased(org), name, -epoch)
+            self._say(changes, connection, (team, person), epoch, READMITTED)
             audit.note(changes, keys, "person.readmitted", connection, by, epoch, person=person)
             return changes
 
         with_epoch(self._client, keys, org, build)
         return done
+
+    def believe(self, org: str, person: Person, epoch: int, *, by: str) -> bool:
+        """Exclude somebody whose erasure only the mesh knows; False where the word here is not older. The mesh has the
+        fence already, so nothing is sent: the organisation need not be registered.
+        """
+        keys = self._shards.of_org(org)
+        here = self.words(org).get(person)
+        if here is not None and abs(here) >= epoch:
+            return False
+        changes = self._exclude(org, person, epoch)
+        changes.expect("" if here is None else here, "HGET", keys.erased(org), "|".join(person))
+        audit.note(changes, keys, "person.erased", f"unknown/{org}", by, epoch, person=person[1])
+        return changes.commit(self._client) == 0
+
+    def _exclude(self, org: str, person: Person, epoch: int) -> Changes:
+        keys = self._shards.of_org(org)
+        changes = Changes().do("HSET", keys.erased(org), "|".join(person), epoch)
+        # From the beginning of the dead letters. The epoch makes it differ from where a purge just began.
+        changes.do("HSET", keys.purging, org, f"0-0 {epoch}")
+        self._directory.forget(changes, org, *person)
+        return changes
+
+    def _say(self, changes: Changes, connection: str, person: Person, epoch: int, reason: str) -> str:
+        """The fences as an effect; its receipt. They hold only while the connection is what it was."""
+        keys, known = self._shards.of(connection), self._connections.get(connection)
+        if known is None:
+            raise Rejected("not_registered")
+        key = keys.connection(connection)
+        changes.expect(known.generation, "HGET", key, "generation").expect(known.team or "", "HGET", key, "team")
+        return effects.append(
+            changes,
+            keys,
+            self._vault,
+            connection=connection,
+            generation=known.generation,
+            epoch=epoch,
+            records=fences(person, epoch, reason),
+        )
 
     def _known(self, connection: str) -> Registration:
         known = self._connections.get(connection)
@@ -98,20 +132,6 @@ class People:
         if known.team is None:
             raise Rejected("no_team")
         return known
-
-
-_OF_A_PERSON = (("message", "author_id"), ("user", "user_id"))
-
-
-def _fence(target: str, field: str, team: str, person: str, epoch: int) -> Retraction:
-    return Retraction(
-        id=f"{target}:{team}:{field}:{person}",
-        version=version(epoch),
-        target=target,
-        match={"team": team, field: person},
-        below=epoch_digits(epoch),
-        reason="erased",
-    )
 
 
 def _person(row: bytes) -> Person:

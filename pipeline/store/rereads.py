@@ -130,7 +130,7 @@ class Rereads:
             what, _, channel = field.decode().partition(":")
             if what == "held":
                 self._release(keys, found, channel, int(number), by)
-        self._runs.close(found, "covered").do("SREM", keys.held, name).commit(self._client)
+        self._runs.close(found, "covered").do("SREM", keys.sweeps, name).commit(self._client)
         return True
 
     def _release(self, keys: Keys, found: Run, channel: str, number: int, by: str) -> None:
@@ -222,14 +222,14 @@ class Rereads:
         """So much would go that an operator must look first: `release` does it after all."""
         found = reading.run
         reading.changes.do("HSET", reading.keys.run(found.id), f"held:{reading.channel}", reading.number)
-        reading.changes.do("SADD", reading.keys.held, found.id)
+        reading.changes.do("SADD", reading.keys.sweeps, found.id)
         counters.add(reading.changes, reading.keys, {"reread.held": 1})
         facts = {"run": found.id, "connection": found.connection, "channel": reading.channel}
         _log.error("reread.held", extra=facts)
 
     def _supersede(self, reading: "_Reading") -> None:
         """What an earlier reading of the same window left for an operator is answered by this one."""
-        for name in ask(self._client, "SMEMBERS", reading.keys.held):
+        for name in ask(self._client, "SMEMBERS", reading.keys.sweeps):
             other = self._runs.get(name.decode())
             if other is None or other.window != reading.run.window:
                 continue
@@ -237,7 +237,7 @@ class Rereads:
             waiting = {one.decode() for one in ask(self._client, "HKEYS", key) if one.startswith(b"held:")}
             reading.changes.do("HDEL", key, field)
             if waiting == {field}:
-                reading.changes.do("SREM", reading.keys.held, other.id).do("HSET", key, "state", "covered")
+                reading.changes.do("SREM", reading.keys.sweeps, other.id).do("HSET", key, "state", "covered")
 
     def _send(self, reading: "_Reading", fences: list[Retraction]) -> None:
         """The fences go with the change: the mesh ends what was not seen, present or still on its way."""

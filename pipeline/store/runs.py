@@ -9,9 +9,13 @@ from typing import Any, Final, Literal
 import redis
 
 from pipeline.connection import split_connection
+from pipeline.rules.identity import REASONS
 from pipeline.rules.regimes import STANDARD, Regime
-from pipeline.store.client import ask
+from pipeline.store import counters
+from pipeline.store.client import ask, clock
+from pipeline.store.events import Events
 from pipeline.store.keys import Keys, Shards, shard_of_id
+from pipeline.store.ledger_events import tell_given_up
 from pipeline.store.schedule import LEASE_US
 from pipeline.store.scripts import Changes, Word, pairs, run
 
@@ -109,8 +113,8 @@ class Attempt:
 class Runs:
     """The runs of all connections."""
 
-    def __init__(self, client: redis.Redis, shards: Shards, *, overdue_us: int) -> None:
-        self._client, self._shards, self._overdue_us = client, shards, overdue_us
+    def __init__(self, client: redis.Redis, shards: Shards, *, overdue_us: int, events: Events | None = None) -> None:
+        self._client, self._shards, self._overdue_us, self._events = client, shards, overdue_us, events
 
     def request(self, connection: str, team: str, wanted: Wanted, now: int, changes: Changes) -> str | None:
         """Make a run of it as part of a change that may have guards of its own; its id, or None where they fail.
@@ -178,18 +182,33 @@ class Runs:
         return [found for name in names if (found := self.get(name.decode()))]
 
     def begin(self, found: Run, regime: Regime = STANDARD, credential: str = "") -> Attempt | str:
-        """Draw a new attempt, or the word that says why not: closed, early, busy, progress, given_up, cancelled."""
+        """Draw a new attempt, or the word that says why not: closed, early, busy, paused, progress, given_up,
+        cancelled.
+        """
         keys, org = self._shards.of(found.connection), split_connection(found.connection)[1]
         touched = [keys.run(found.id), keys.org(org), keys.allow(org), keys.connection(found.connection)]
         touched += [keys.due, keys.coverage(found.connection), keys.flights, keys.flights_of(found.connection)]
+        touched.append(keys.paused_channels(org))
         args: list[Word] = [found.id, found.team, found.connection, f"{found.item}:{found.id}", found.mark]
-        args += [LEASE_US, self._overdue_us, MOST_ATTEMPTS, regime.flights, regime.limit, credential, *found.channels]
-        said, *rest = run(self._client, "begin", touched, args)
+        args += [LEASE_US, self._overdue_us, MOST_ATTEMPTS, regime.flights, regime.limit, credential]
+        args += [",".join(REASONS), len(found.channels), *found.channels]
+        given_up = self._given_up(keys, found, Changes(touched))
+        said, *rest = run(self._client, "begin", given_up.keys, [*args, *given_up.commands])
         if said != b"ask":
             return str(said.decode())
         number, epoch, generation, state, *channels = rest
         names = [name.decode() for name in channels]
         return Attempt(found, int(number), int(epoch), int(generation), state.decode(), names)
+
+    def _given_up(self, keys: Keys, found: Run, changes: Changes) -> Changes:
+        """What goes with giving a run up, if it comes to that: it is counted, and the core service is told."""
+        counters.add(changes, keys, {"pulls.given_up": 1})
+        if self._events and found.state != "given_up" and found.attempt >= MOST_ATTEMPTS:
+            marks = (f"{channel}|{found.mark}" for channel in found.channels)
+            names = ask(self._client, "HMGET", keys.coverage(found.connection), *marks)
+            lacking = [one for one, name in zip(found.channels, names, strict=True) if name == found.id.encode()]
+            tell_given_up(self._events, changes, keys, found, lacking, clock(self._client))
+        return changes
 
     def asked(self, attempt: Attempt, now: int) -> None:
         """The trigger was taken: look again when it is overdue. Each attempt waits twice as long as the one before.

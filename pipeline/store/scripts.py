@@ -95,6 +95,18 @@ class Changes:
         self.commands += [6, "RECEIPT", self._number(receipts), self._number(order), receipt, record, kept]
         return self
 
+    def part(self) -> "Changes":
+        """An empty change for `when`: it names its keys in this one."""
+        made = Changes()
+        made.keys, made._index = self.keys, self._index
+        return made
+
+    def when(self, part: "Changes") -> "Changes":
+        """Apply a part (of this very change) only where its own guards hold; the rest does not depend on it."""
+        words: list[Word] = ["WHEN", part._guard_count, *part._guards, *part.commands]
+        self.commands += [len(words), *words]
+        return self
+
     def commit(self, client: redis.Redis) -> int:
         """0 if applied, else the number (from 1) of the first guard that failed. Safe to repeat if its guards are."""
         return int(run(client, "commit", self.keys, [self._guard_count, *self._guards, *self.commands]))

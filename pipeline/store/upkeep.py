@@ -1,4 +1,6 @@
-"""Upkeep: finds entries that nothing would ever serve, because their ready mark is gone, and marks them again."""
+"""Upkeep: finds entries that nothing would ever serve, because their ready mark is gone, and marks them again; and
+lets receipts expire.
+"""
 
 import logging
 from collections import Counter
@@ -6,7 +8,8 @@ from collections import Counter
 import redis
 
 from pipeline.connection import split_connection
-from pipeline.store.client import ask, ask_all
+from pipeline.store import receipts
+from pipeline.store.client import ask, ask_all, clock
 from pipeline.store.keys import Keys, Shards, effects_of
 from pipeline.store.scripts import Changes
 
@@ -14,9 +17,11 @@ _log = logging.getLogger(__name__)
 
 
 def upkeep(client: redis.Redis, shards: Shards) -> Counter[str]:
-    """Go through all shards; counts of what was found. A find is an alarm: somebody's hand was in the store."""
-    found: Counter[str] = Counter(unmarked=0)
+    """Go through all shards; counts of what was found. `unmarked` is an alarm: somebody's hand was in the store."""
+    found: Counter[str] = Counter(unmarked=0, receipts_expired=0)
+    now = clock(client)
     for keys in shards.all():
+        found["receipts_expired"] += receipts.expire(client, keys, now)
         names = [name.decode() for name in ask(client, "SMEMBERS", keys.connections)]
         members = [*names, *sorted({effects_of(split_connection(name)[1]) for name in names})]
         lengths = ask_all(client, [("XLEN", keys.stream(member)) for member in members])

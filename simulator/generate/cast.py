@@ -21,6 +21,10 @@ class Cast:
         """Somebody."""
         return self.rng.choice(self.members)
 
+    def place(self, canary: str) -> str:
+        """The channel that has this canary."""
+        return next(channel for channel, mark in self.others if mark == canary)
+
     def bot(self) -> tuple[str, str, str]:
         """A bot as (user id, bot id, app id)."""
         return self.rng.choice(self.bots)

@@ -17,7 +17,7 @@ def people(rng: random.Random, team: str, anchor: int) -> list[Json]:
 
 
 def _person(rng: random.Random, team: str, index: int, name: str, anchor: int) -> Json:
-    user_id = slack_id(rng, "W" if index == 5 else "U")
+    user_id = slack_id(rng, "W" if index in (5, 14) else "U")
     handle = f"user{index:02d}"
     user: Json = {
         "id": user_id,
@@ -64,19 +64,24 @@ def _profile(rng: random.Random, team: str, index: int, name: str, handle: str) 
 def _peculiar(user: Json, index: int) -> Json:
     """What real member lists are irregular in."""
     if index in (3, 11):
-        user.update(deleted=True)
+        user.update(deleted=True, is_forgotten=index == 11)
         for name in ("real_name", "tz", "tz_label", "tz_offset", "is_admin", "is_owner", "is_primary_owner"):
             user.pop(name)
     elif index == 4:
         user.update(is_restricted=True)
     elif index == 5:
-        user["enterprise_user"] = {"id": user["id"], "enterprise_id": "E0123456789", "teams": [user["team_id"]]}
+        grid = {"id": user["id"], "enterprise_id": "E0123456789", "enterprise_name": "Example Grid"}
+        user["enterprise_user"] = grid | {"is_admin": False, "teams": [user["team_id"], "T0SISTER000"]}
     elif index == 6:
         user.update(is_restricted=True, is_ultra_restricted=True)
     elif index == 7:
         user.pop("updated")
     elif index == 8:
         user.update(is_stranger=True, team_id="T0FOREIGN00")
+    elif index == 9:
+        user.update(is_invited_user=True, is_email_confirmed=False)
+    elif index == 12:
+        user.update(deleted=True, is_restricted=True)
     return user
 
 
@@ -84,7 +89,8 @@ def _bot(rng: random.Random, team: str, name: str, anchor: int) -> Json:
     profile = {"real_name": name, "display_name": "", "bot_id": slack_id(rng, "B"), "api_app_id": slack_id(rng, "A"),
                "always_active": False, "team": team, "fields": None}  # fmt: skip
     return {"id": slack_id(rng, "U"), "team_id": team, "name": name, "deleted": False, "real_name": name,
-            "profile": profile, "is_bot": True, "is_app_user": False, "updated": anchor - 5_000_000}  # fmt: skip
+            "profile": profile, "is_bot": True, "is_app_user": False, "updated": anchor - 5_000_000,
+            **({"is_workflow_bot": True} if name == BOTS[1] else {})}  # fmt: skip
 
 
 def _slackbot(team: str) -> Json:

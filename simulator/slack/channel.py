@@ -1,6 +1,7 @@
 """One channel and everything that was said in it, in memory."""
 
 from bisect import bisect_left, insort
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from simulator.slack.paging import SlackError, Slice, bounds, micros, newest_first, oldest_first
@@ -19,13 +20,29 @@ def is_reply(message: Json) -> bool:
     return bool(thread) and str(thread) != ts_of(message)
 
 
+def thread_fields(parent: Json, replies: Sequence[Json]) -> Json:
+    """What Slack shows of a thread on its parent; nothing where there are no replies."""
+    if not replies:
+        return {}
+    users = list(dict.fromkeys(str(reply.get("user") or reply.get("bot_id")) for reply in replies))
+    return {
+        "thread_ts": ts_of(parent),
+        "reply_count": len(replies),
+        "reply_users_count": len(users),
+        "latest_reply": ts_of(replies[-1]),
+        "reply_users": users[:5],
+        "is_locked": False,
+        "subscribed": False,
+    }
+
+
 class Channel:
     """Messages by microsecond; history and threads are sorted lists of the same keys."""
 
     def __init__(self, record: Json, canary: str | None = None) -> None:
         self.record = record
         self.canary = canary
-        self.messages: dict[int, Json] = {}
+        self.messages: MutableMapping[int, Json] = {}
         self._history: list[int] = []
         self._threads: dict[int, list[int]] = {}
 
@@ -44,34 +61,24 @@ class Channel:
         if key in self.messages:
             raise SlackError("ts_taken")
         self.messages[key] = message
-        if not is_reply(message):
+        if not is_reply(message) or message.get("subtype") == "thread_broadcast":
             insort(self._history, key)
-            return
-        if message.get("subtype") == "thread_broadcast":
-            insort(self._history, key)
-        insort(self._threads.setdefault(micros(str(message["thread_ts"])), []), key)
+        if is_reply(message):
+            insort(self._threads.setdefault(micros(str(message["thread_ts"])), []), key)
 
     def count_replies(self, parent: int) -> None:
         """Set on the parent what Slack shows of its thread."""
-        message, replies = self.messages.get(parent), self._threads.get(parent, [])
+        message = self.messages.get(parent)
         if message is None:
             return
-        if not replies:
-            for name in ("reply_count", "reply_users_count", "reply_users", "latest_reply", "thread_ts"):
-                message.pop(name, None)
-            return
-        users = list(
-            dict.fromkeys(str(self.messages[r].get("user") or self.messages[r].get("bot_id")) for r in replies)
-        )
-        message.update(
-            thread_ts=ts_of(message),
-            reply_count=len(replies),
-            reply_users_count=len(users),
-            latest_reply=ts_of(self.messages[replies[-1]]),
-            reply_users=users[:5],
-            is_locked=False,
-            subscribed=False,
-        )
+        for name in ("reply_count", "reply_users_count", "reply_users", "latest_reply", "thread_ts"):
+            message.pop(name, None)
+        message.update(thread_fields(message, [self.messages[reply] for reply in self.thread(parent)]))
+        self.messages[parent] = message
+
+    def thread(self, parent: int) -> Sequence[int]:
+        """The keys of a parent's replies, oldest first."""
+        return self._threads.get(parent, [])
 
     def threads(self) -> list[int]:
         """The parents of all threads."""
@@ -87,7 +94,7 @@ class Channel:
     def remove(self, ts: str) -> None:
         """Delete as Slack does: gone, but a parent with replies leaves a tombstone."""
         message, key = self.take(ts), micros(ts)
-        if self._threads.get(key):
+        if self.thread(key):
             self._entomb(key, message)
             return
         del self.messages[key]
@@ -110,6 +117,10 @@ class Channel:
         low, high = bounds(oldest, latest, inclusive=inclusive)
         if start:
             high = min(high, micros(start, "invalid_cursor"))
+        return self.newest(low, high, limit)
+
+    def newest(self, low: int, high: int, limit: int) -> Slice:
+        """A page of history between two keys."""
         return newest_first(self._history, low, high, limit)
 
     def replies(self, parent: str, oldest: str, latest: str, *, inclusive: bool, limit: int, start: str) -> Slice:
@@ -118,7 +129,7 @@ class Channel:
         if key not in self.messages:
             raise SlackError("thread_not_found")
         low, high = bounds(oldest, latest, inclusive=inclusive)
-        found = self._threads.get(key, [])
+        found = self.thread(key)
         if start:
             return oldest_first(found, max(low, micros(start, "invalid_cursor")), high, limit)
         room = limit - 1
@@ -126,7 +137,7 @@ class Channel:
         return Slice([key, *page.keys], page.next_key)
 
 
-def _nothing_yet(keys: list[int], low: int, high: int) -> Slice:
+def _nothing_yet(keys: Sequence[int], low: int, high: int) -> Slice:
     first = oldest_first(keys, low, high, 1).keys
     return Slice([], first[0] if first else None)
 

@@ -46,6 +46,13 @@ class Workspace:
             raise SlackError("channel_not_found")
         return found
 
+    def change_id(self, channel: str, new: str) -> None:
+        """Give a channel another id, as Slack does. Raises `SlackError("channel_not_found")`."""
+        moved = self.channel(channel)
+        moved.record["id"] = new
+        kept = {name: found for name, found in self.channels.items() if name != channel}
+        self.channels = dict(sorted({**kept, new: moved}.items()))
+
     def messages(self) -> int:
         """How many messages the workspace holds."""
         return sum(len(channel.messages) for channel in self.channels.values())

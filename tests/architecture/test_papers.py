@@ -16,7 +16,8 @@ SECTION = "## Paragon Authentication Process, Token Management, and User Metadat
 
 WITH_PATHS = (
     *("AIDER_CONVENTIONS.md", "AIDER_README.md", "CONTRIBUTING.md"),
-    *("docs/paragon-auth.md", "docs/rotation.md", "docs/sources.md", "docs/workflows.md"),
+    *("docs/backup.md", "docs/connect.md", "docs/deployment.md", "docs/doctor.md", "docs/mesh.md"),
+    *("docs/paragon-auth.md", "docs/reachability.md", "docs/rotation.md", "docs/sources.md", "docs/workflows.md"),
 )
 """Papers whose paths count from the root; others name a file after its folder was named."""
 TOP = {entry.name for entry in ROOT.iterdir() if entry.is_dir()}

@@ -6,7 +6,7 @@ from pathlib import Path
 from settings import Settings, name_of
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "op.env.example"
-SECRETS = {"paragon_signing_key", "webhook_secrets", "run_token_keys", "vault_keys", "mesh_token"}
+SECRETS = {"paragon_signing_key", "webhook_secrets", "run_token_keys", "vault_keys", "mesh_token", "events_secrets"}
 
 
 def lines() -> list[str]:

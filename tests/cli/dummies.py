@@ -1,7 +1,6 @@
 """Small programs that stand for the real processes, so that supervision is tested without them."""
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,14 +39,6 @@ def dummy(
 ) -> Program:
     argv = (sys.executable, "-c", code, *map(str, arguments))
     return Program(name, role, argv, base_environment(), ready=ready)
-
-
-def eventually(condition: Callable[[], object], timeout: float = 10) -> None:
-    """Wait until it is true; fail when it does not get true."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def running(pid: int) -> bool:

@@ -27,8 +27,8 @@ from cli.up import Up
 from cli.voice import Voice
 from cli.walk import Walk, players
 from settings import SettingsError
-from tests.cli.dummies import eventually
 from tests.cli.tls_front import TlsFront, trusting
+from tests.eventually import eventually
 
 PEM = "-----BEGIN PRIVATE KEY-----"
 REAL = {

@@ -23,8 +23,8 @@ from cli.spawn import kill_group, spawn
 from cli.stand_ins import build
 from settings import Settings, SettingsError
 from tests.cli.compose_file import ROOT
-from tests.cli.dummies import eventually
 from tests.cli.tls_front import certificate
+from tests.eventually import eventually
 
 EXAMPLE = (ROOT / "deploy/nginx/sluice.conf").read_text()
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/bin:/opt/homebrew/bin:/usr/bin")

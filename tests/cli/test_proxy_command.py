@@ -1,13 +1,17 @@
 """`./sluice proxy` against the simulator, and the Paragon client against servers that trickle."""
 
+import hashlib
 import json
 import socket
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -23,8 +27,8 @@ from cli.dev_secrets import DevSecrets
 from cli.proxy import read_call
 from cli.refusals import sentence
 from cli.runfile import held, write_status
+from cli.running import environment
 from cli.spawn import spawn
-from cli.told import told
 from pipeline.errors import Unavailable
 from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.errors import AccessRefused, RequestRefused, SlackRefused
@@ -32,6 +36,8 @@ from pipeline.paragon.token import UserTokens
 from settings import SettingsError
 from simulator.app import create_app
 from simulator.config import SimulatorConfig
+from simulator.slack.files import content
+from tests.eventually import eventually
 
 ROB = "rob@example.com/org001"
 
@@ -119,6 +125,58 @@ def test_a_raw_answer_goes_into_a_file_and_its_headers_are_shown(
     assert sorted(tmp_path.iterdir()) == [file]
 
 
+MEGABYTES_20 = 20_000_000
+
+
+def attached(url: str, size: int) -> dict[str, Any]:
+    """The metadata of a file of that size, on a message of the first channel."""
+    with httpx.Client(base_url=url, trust_env=False) as bench:
+        channel = bench.get("/_sim/workspaces").json()["workspaces"][0]["channels"][0]["id"]
+        file = {"name": "plan.bin", "mimetype": "application/octet-stream", "size": size}
+        said = bench.post("/_sim/messages", json={"connection": ROB, "channel": channel, "text": "it", "file": file})
+        made: dict[str, Any] = said.raise_for_status().json()["file"]
+        return made
+
+
+def test_a_large_binary_file_is_streamed_to_disk_in_constant_memory_with_slacks_headers(
+    real: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metadata, file = attached(real, MEGABYTES_20), tmp_path / "plan.bin"
+    path = urlsplit(metadata["url_private_download"]).path
+    tracemalloc.start()
+    try:
+        assert proxy("--raw", "--output", str(file), "GET", path, state=tmp_path / "state") == 0
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < MEGABYTES_20 / 4, "of both ends: the simulator runs in this process"
+    wanted = hashlib.sha256()
+    for chunk in content(metadata):
+        wanted.update(chunk)
+    with file.open("rb") as opened:
+        assert hashlib.file_digest(opened, "sha256").digest() == wanted.digest()
+    said = capsys.readouterr().err
+    assert f"HTTP 200, {MEGABYTES_20} bytes" in said
+    assert "content-type: application/octet-stream" in said
+    assert 'content-disposition: attachment; filename="plan.bin"' in said
+
+
+def test_a_file_that_slack_does_not_have_is_slacks_no(
+    real: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert proxy("--raw", "GET", "files-pri/T1-F1/download/a.png", state=tmp_path) == 1
+    assert "Slack refused: status 404" in capsys.readouterr().err
+
+
+def test_slacks_own_wait_is_only_seen_raw(real: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    httpx.post(f"{real}/_sim/limit", json={"calls": 2, "retry_after": 30}, trust_env=False).raise_for_status()
+    assert proxy("--raw", "GET", "auth.test", state=tmp_path) == 1
+    assert "Try again in 30 s" in capsys.readouterr().err
+    assert proxy("GET", "auth.test", state=tmp_path) == 1
+    assert "Try again in 30 s" not in capsys.readouterr().err
+    assert proxy("GET", "auth.test", state=tmp_path) == 0
+
+
 def in_trouble(request: Request) -> Response:
     match request.path_params["path"]:
         case "limited":
@@ -193,21 +251,27 @@ def test_every_failure_is_a_sentence_that_says_what_to_do(error: Exception, writ
     assert says in sentence(error, writes=writes)  # type: ignore[arg-type]
 
 
-def test_a_running_stacks_own_variables_are_used_unless_a_paragon_is_given(tmp_path: Path) -> None:
+def test_a_running_stack_completes_what_a_command_is_not_given(tmp_path: Path) -> None:
     process = spawn([sys.executable, "-c", "input()"], env={"SLUICE_PUBLIC_URL": "http://here", "OTHER": "x"})
     try:
         with held(tmp_path):
             write_status(tmp_path, {"processes": [{"name": "api", "pid": process.pid}], "urls": {}})
-            if Path("/proc/self/environ").exists():
-                until = time.monotonic() + 10  # the launcher becomes the program a moment after it was started
-                while told(tmp_path, {}) != {"SLUICE_PUBLIC_URL": "http://here"} and time.monotonic() < until:
-                    time.sleep(0.05)
-                assert told(tmp_path, {}) == {"SLUICE_PUBLIC_URL": "http://here"}
             mine = {"SLUICE_PARAGON_PROJECT_ID": "p"}
-            assert told(tmp_path, mine) == mine
-            write_status(tmp_path, {"processes": [], "urls": {"simulator": "http://sim", "api": "http://api"}})
-            assert told(tmp_path, {})["SLUICE_PARAGON_PROXY_URL"] == "http://sim"
-        assert told(tmp_path, {}) == {}
+            if Path("/proc/self/environ").exists():
+                # The launcher becomes the program a moment after it was started.
+                eventually(lambda: environment(tmp_path, {}) == {"SLUICE_PUBLIC_URL": "http://here"})
+            assert environment(tmp_path, mine) == mine, "it does not play what is left unset"
+            played = {"simulator": "http://sim", "mesh": "http://mesh", "store": "redis://s", "broker": "redis://b"}
+            write_status(tmp_path, {"processes": [], "urls": {"api": "http://api"}, "played": played})
+            assert environment(tmp_path, {})["SLUICE_PARAGON_PROXY_URL"] == "http://sim"
+            assert environment(tmp_path, {})["SLUICE_PUBLIC_URL"] == "http://api"
+            assert environment(tmp_path, mine) == mine, "it plays a Paragon beside the user's own"
+            del played["simulator"]
+            write_status(tmp_path, {"processes": [], "urls": {}, "played": played})
+            completed = environment(tmp_path, mine)
+            assert (completed["SLUICE_STORE_URL"], completed["SLUICE_PARAGON_PROJECT_ID"]) == ("redis://s", "p")
+            assert "SLUICE_PARAGON_API_URL" not in completed
+        assert environment(tmp_path, {}) == {}
     finally:
         process.kill()
         process.wait()

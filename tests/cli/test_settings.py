@@ -125,6 +125,8 @@ SECRET = "s3cret-value-that-must-not-show"
     [
         ("SLUICE_SHARDS", SECRET),
         ("SLUICE_SHARDS", "257"),
+        ("SLUICE_PULL_MINUTES", "inf"),
+        ("SLUICE_OVERDUE_SECONDS", "-1"),
         ("SLUICE_DELIVERY", SECRET),
         ("SLUICE_API_BIND", SECRET),
         ("SLUICE_PARAGON_SIGNING_KEY", SECRET),

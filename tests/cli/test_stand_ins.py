@@ -126,3 +126,36 @@ def test_the_played_core_service_speaks_for_one_organisation_and_not_at_all_besi
     assert world(secrets, SLUICE_CORE_TOKENS=f"org:a={'0' * 64}").core_token is None
     program = Stack(tmp_path)._children["simulator"].program
     assert program.env[program.argv[program.argv.index("--core-token-env") + 1]]
+
+
+OWN_EVENTS = {
+    "SLUICE_EVENTS_URL": "https://core.example.com/events",
+    "SLUICE_EVENTS_SECRETS": "whsec_" + "A" * 43 + "=",
+}
+
+
+def test_the_played_core_service_takes_events_and_a_real_one_keeps_its_secret(
+    secrets: DevSecrets, tmp_path: Path
+) -> None:
+    played = world(secrets)
+    settings = Settings.load(environ=played.environment, op_env=None)
+    assert settings.events_url == played.urls["simulator"] + "/core/events"
+    assert settings.events_secrets == [secrets.event_secret]
+    for given in ({}, OWN_EVENTS):
+        stack = Stack(tmp_path, StackOptions(given=given))
+        program = stack._children["simulator"].program
+        told = program.env[program.argv[program.argv.index("--event-secret-env") + 1]]
+        assert told == ("" if given else stack.secrets.event_secret.get_secret_value())
+    assert OWN_EVENTS.items() <= world(secrets, **OWN_EVENTS).environment.items()
+
+
+def test_events_go_nowhere_where_paragon_is_real_and_no_address_is_set(secrets: DevSecrets) -> None:
+    real = world(secrets, **REAL_PARAGON)
+    assert "SLUICE_EVENTS_URL" not in real.environment
+    assert Settings.load(environ=real.environment, op_env=None).events_url == ""
+
+
+def test_half_of_the_events_group_stops_the_start(secrets: DevSecrets) -> None:
+    for name, value in OWN_EVENTS.items():
+        with pytest.raises(SettingsError, match=f"events group is half set: {name}"):
+            world(secrets, **{name: value})

@@ -13,7 +13,8 @@ from cli import leftovers
 from cli.programs import STOP_ORDER, Program
 from cli.spawn import ROOT
 from cli.supervisor import StartFailed, Supervisor
-from tests.cli.dummies import CRASHING, PARENT, PATIENT, POLITE, STUBBORN, dummy, eventually, running
+from tests.cli.dummies import CRASHING, PARENT, PATIENT, POLITE, STUBBORN, dummy, running
+from tests.eventually import eventually
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from cli.__main__ import main
 from cli.programs import base_environment
 from cli.runfile import AlreadyRunning, held, holder
 from cli.test import run_all
-from tests.cli.dummies import eventually, running
+from tests.cli.dummies import running
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -1,6 +1,5 @@
 """One Sluice with all its processes, the story played on it, and a load that comes in bursts."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,16 +13,9 @@ from cli.options import SimulatorOptions, StackOptions
 from cli.stack import Stack
 from cli.story import every_other
 from cli.walk import Player, Walk, players
+from tests.eventually import eventually
 
 HELD = 3600.0  # Seconds that a callback waits while the load is held: longer than any test.
-
-
-def eventually(condition: Callable[[], object], what: str, timeout: float = 60, every: float = 0.05) -> None:
-    """Wait until it is true, however slow the machine; fail when it does not get true."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
-        time.sleep(every)
 
 
 @dataclass

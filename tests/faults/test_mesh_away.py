@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.passes import eventually, kept_every_promise, passing
+from tests.eventually import eventually
+from tests.faults.passes import kept_every_promise, passing
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 

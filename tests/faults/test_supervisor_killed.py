@@ -15,7 +15,7 @@ from cli.dev_secrets import DevSecrets
 from cli.programs import base_environment
 from cli.runfile import holder
 from cli.walk import Walk, players
-from tests.faults.passes import eventually
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.faults.passes import Pass, eventually, kept_every_promise, passing
+from tests.eventually import eventually
+from tests.faults.passes import Pass, kept_every_promise, passing
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 

@@ -48,7 +48,9 @@ class NoInbox:
 class Core:
     """Calls routes as somebody with a token; `drains` says whether a ring is followed by a drain at once."""
 
-    def __init__(self, sluice: Sluice, *, drains: bool = True, client: redis.Redis | None = None) -> None:
+    def __init__(
+        self, sluice: Sluice, *, drains: bool = True, client: redis.Redis | None = None, events_url: str = ""
+    ) -> None:
         self.sluice, self.drains = sluice, drains
         self.rings: Counter[str] = Counter(rung=0)
         services = make_services(
@@ -61,6 +63,7 @@ class Core:
             ring=self.ring,
             rings=self.rings,
             now_us=now_us,
+            events_url=events_url,
         )
         verifier = Verifier(RunTokens({"k": SecretStr("k" * 32)}), [SecretStr("s" * 16)])
         self.app = create_app(services, verifier, NoInbox(), body_limit=100_000)

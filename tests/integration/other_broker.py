@@ -1,7 +1,7 @@
 """A stack whose broker is not ours: what a test asks of it, whatever the broker is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,25 +21,21 @@ CONNECTION = "ann/acme"
 SHARDS = Shards(16)
 
 
-def eventually(what: Callable[[], Any], seconds: float = 30.0) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := what()) and time.monotonic() < until:
-        time.sleep(0.05)
-    return found
-
-
 class OtherBroker:
     """Store, mesh and a worker; no sweep, so that what is delivered was asked for through the broker."""
 
-    def __init__(self, directory: Path, broker_url: str) -> None:
-        options = StackOptions(given={"SLUICE_BROKER_URL": broker_url}, concurrency=1, restart_crashed=False)
+    def __init__(
+        self, directory: Path, broker_url: str, given: Mapping[str, str] | None = None, *, restart: bool = False
+    ) -> None:
+        given = {"SLUICE_BROKER_URL": broker_url, **(given or {})}
+        options = StackOptions(given=given, concurrency=1, restart_crashed=restart)
         self.stack = Stack(directory, options)
         self.store: redis.Redis = connect(self.stack.urls["store"])
         self.bell = Bell(make_sender(broker_url))
 
     def __enter__(self) -> Self:
         self.stack.__enter__()
-        self.stack.start(["store", "mesh", "worker"])
+        self.stack.start([name for name in self.stack.names if name in ("store", "mesh", "worker-1")])
         return self
 
     def __exit__(self, *about: Any) -> None:
@@ -70,8 +66,10 @@ class OtherBroker:
     def delivers(self, seconds: float = 60.0, every: float = 0.5) -> bool:
         """Whether new work is delivered by a drain that was rung for. A ring may be lost, so there are many."""
         receipt, until = self.work(), time.monotonic() + seconds
-        while time.monotonic() < until:
-            self.ring()
-            if eventually(lambda: self.state(receipt) == "delivered", every):
-                return True
-        return False
+        rung = 0.0
+        while (state := self.state(receipt)) != "delivered" and time.monotonic() < until:
+            if time.monotonic() >= rung + every:
+                self.ring()
+                rung = time.monotonic()
+            time.sleep(0.05)
+        return state == "delivered"

@@ -12,6 +12,7 @@ import amqp
 
 from cli.ports import HOST, choose
 from cli.spawn import ended, kill_group, spawn, terminate
+from tests.integration.tls_servers import Authority, Certificate
 
 FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin", "/usr/sbin")
 # The wrapper in /usr/sbin changes the user and writes to /var; what it wraps does neither.
@@ -22,15 +23,33 @@ ADDRESS = "{127,0,0,1}"
 class Rabbit:
     """`url` is what SLUICE_BROKER_URL wants. A context manager; everything it writes lies in `directory`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, authority: Authority | None = None, host: str = HOST) -> None:
+        """With an authority it speaks TLS, too, by a certificate that is made out to `host`."""
         self._directory = directory
-        self._ports = choose({"amqp": 0, "dist": 0, "epmd": 0})
+        self._ports = choose({"amqp": 0, "amqps": 0, "dist": 0, "epmd": 0})
+        if authority is not None:
+            self._speak_tls(authority.file, authority.issue("rabbit", host=host))
         self._stack = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@{HOST}:{self._ports['amqp']}//"
+
+    @property
+    def secure(self) -> str:
+        """The same over TLS, without a CA."""
+        return f"amqps://guest:guest@{HOST}:{self._ports['amqps']}//"
+
+    def _speak_tls(self, ca: Path, certificate: Certificate) -> None:
+        (self._directory / "rabbitmq.conf").write_text(f"""
+            listeners.ssl.1 = {HOST}:{self._ports["amqps"]}
+            ssl_options.cacertfile = {ca}
+            ssl_options.certfile = {certificate.file}
+            ssl_options.keyfile = {certificate.key}
+            ssl_options.verify = verify_none
+            ssl_options.fail_if_no_peer_cert = false
+        """)
 
     def _environment(self) -> dict[str, str]:
         """Nothing of it is shared with an installed node: no port, no cookie, no folder, no epmd."""

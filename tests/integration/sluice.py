@@ -34,7 +34,9 @@ def now_us() -> int:
 class Sluice:
     """Registers, allows, receives and drains, without HTTP and without Celery."""
 
-    def __init__(self, store_url: str, *, backlog_limit: int = 1000, mesh: FakeMesh | None = None) -> None:
+    def __init__(
+        self, store_url: str, *, backlog_limit: int = 1000, mesh: FakeMesh | None = None, events: bool = False
+    ) -> None:
         self.url, self.backlog_limit = store_url, backlog_limit
         self.client: redis.Redis = connect(store_url)
         self.vault = Vault({"k1": bytes(range(32))})
@@ -49,6 +51,7 @@ class Sluice:
             find_team=self._find_team,
             now_us=now_us,
             overdue_us=60_000_000,
+            events=events,
         )
         self.disconnect = Disconnect(self.client, SHARDS, self.vault)
         self.keys = SHARDS.of(CONNECTION)

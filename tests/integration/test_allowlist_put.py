@@ -154,11 +154,11 @@ class Raced(Allowlists):
     times = 1
     drawn: int = 0
 
-    def _records(self, org: str, *rest: Any) -> Any:
+    def _shown(self, org: str, *rest: Any) -> Any:
         if self.times:
             self.times -= 1
             self.drawn = draw_epoch(self._client, SHARDS.of_org(org), org)
-        return super()._records(org, *rest)
+        return super()._shown(org, *rest)
 
 
 def raced(sluice: Sluice, times: int) -> Raced:
@@ -212,8 +212,8 @@ def test_concurrent_changes_and_draws_leave_the_fences_above_what_was_drawn_befo
 class Overtaken(Allowlists):
     """The connection ends between our reading and our commit."""
 
-    def _records(self, org: str, *rest: Any) -> Any:
-        found = super()._records(org, *rest)
+    def _shown(self, org: str, *rest: Any) -> Any:
+        found = super()._shown(org, *rest)
         if Connections(self._client, SHARDS, self._vault).get(OTHER):
             self.meanwhile()
         return found

@@ -238,14 +238,16 @@ def test_a_running_up_tells_where_its_parts_answer(state: Path, monkeypatch: pyt
     played = {name: f"redis://127.0.0.1:1{number}/0" for number, name in enumerate(("store", "broker"))}
     played |= {name: f"http://127.0.0.1:1{number}" for number, name in enumerate(("mesh", "simulator"))}
     with held(state):
-        write_status(state, {"played": played})
-        settings = running.running_settings(state)
+        write_status(state, {"played": played, "urls": {"api": "http://127.0.0.1:1"}})
+        settings = running.whole_settings(state)
         assert (settings.store_url, settings.mesh_url) == (played["store"], played["mesh"])
         assert settings.paragon_api_url == settings.paragon_proxy_url == played["simulator"]
         assert settings.vault_keys
         write_status(state, {"played": {}})
         with pytest.raises(running.NothingRuns):
-            running.running_settings(state)
+            running.whole_settings(state)
+        del played["store"]
+        write_status(state, {"played": played, "urls": {}})
         monkeypatch.setenv("SLUICE_STORE_URL", "redis://127.0.0.1:1/0")
         with pytest.raises(SettingsError, match="SLUICE_VAULT_KEYS"):
-            running.running_settings(state)
+            running.whole_settings(state)

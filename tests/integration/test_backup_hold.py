@@ -11,6 +11,7 @@ from pipeline import reconcile
 from pipeline.errors import Unavailable
 from pipeline.paragon.me import Me, SlackIntegration
 from pipeline.reconcile import Findings
+from pipeline.reconcile_people import people
 from pipeline.store import durability, hold
 from pipeline.store.shard import late
 
@@ -205,3 +206,94 @@ def test_a_mesh_that_cannot_be_read_is_a_doubt(sluice: Sluice) -> None:
     with MeshReader("http://127.0.0.1:1") as nobody:
         reconcile.fence(sluice.stores, nobody, findings)
     assert ["cannot be read" in doubt for doubt in findings.doubts] == [True, True]
+
+
+GONE, ALSO_GONE, STAYS = (TEAM, "U1"), (TEAM, "U2"), "U3"
+
+
+def erased_before_and_since(sluice: Sluice) -> dict[bytes, bytes]:
+    """U1 was erased before the backup, U2 after it; what the store of the backup knows."""
+    sluice.register()
+    directory(sluice, "C1")
+    sluice.stores.people.erase(CONNECTION, "U1", by="test")
+    backup: dict[bytes, bytes] = sluice.client.hgetall(sluice.keys.erased(ORG))
+    sluice.stores.people.erase(CONNECTION, "U2", by="test")
+    sluice.drain()
+    return backup
+
+
+def put_back(sluice: Sluice, backup: dict[bytes, bytes]) -> None:
+    sluice.client.delete(sluice.keys.erased(ORG))
+    if backup:
+        sluice.client.hset(sluice.keys.erased(ORG), mapping=backup)
+
+
+def test_who_was_erased_after_the_backup_is_excluded_again(sluice: Sluice, reader: MeshReader) -> None:
+    put_back(sluice, erased_before_and_since(sluice))
+    findings = Findings()
+    people(sluice.stores, reader, findings)
+    assert findings == Findings(erased={ORG: 1})
+    assert sluice.stores.people.excluded(ORG) == {GONE, ALSO_GONE}
+    again = Findings()
+    people(sluice.stores, reader, again)
+    assert again == Findings()
+
+
+def test_of_an_organisation_that_is_registered_only_later_too(sluice: Sluice, reader: MeshReader) -> None:
+    erased_before_and_since(sluice)
+    sluice.client.flushall()
+    findings = Findings()
+    people(sluice.stores, reader, findings)
+    assert findings == Findings(erased={ORG: 2})
+    sluice.register()
+    sluice.receive({"kind": "users", "members": [{"id": "U1"}, {"id": STAYS}]})
+    sluice.drain()
+    assert [one for one in sluice.live("user") if one.startswith(TEAM)] == [f"{TEAM}:{STAYS}"]
+
+
+def test_who_was_let_in_again_after_the_backup_is_named_and_stays_out(sluice: Sluice, reader: MeshReader) -> None:
+    backup = erased_before_and_since(sluice)
+    assert sluice.stores.people.readmit(CONNECTION, "U1", by="test")
+    sluice.drain()
+    put_back(sluice, backup)
+    findings = Findings()
+    people(sluice.stores, reader, findings)
+    assert findings == Findings(erased={ORG: 1}, readmitted=[f"{ORG}: U1 (team {TEAM})"])
+    assert GONE in sluice.stores.people.excluded(ORG)
+
+
+def test_who_is_let_in_again_after_the_restore_is_believed(sluice: Sluice, reader: MeshReader) -> None:
+    """The word of it is an effect that waits behind the hold: the mesh still says that they were erased."""
+    put_back(sluice, erased_before_and_since(sluice))
+    hold.place(sluice.client, SHARDS, None)
+    assert sluice.stores.people.readmit(CONNECTION, "U1", by="test")
+    findings = Findings()
+    people(sluice.stores, reader, findings)
+    assert findings == Findings(erased={ORG: 1})
+    assert sluice.stores.people.excluded(ORG) == {ALSO_GONE}
+
+
+def test_an_erasure_that_a_restored_mesh_does_not_know_is_sent_again(sluice: Sluice, reader: MeshReader) -> None:
+    sluice.register()
+    directory(sluice, "C1")
+    sluice.allow("C1")
+    receive(sluice, "C1")
+    sluice.drain()
+    sluice.client.hset(sluice.keys.erased(ORG), f"{TEAM}|U1", 17)
+    findings = Findings()
+    people(sluice.stores, reader, findings)
+    assert findings == Findings(refenced={ORG: 1})
+    sluice.drain()
+    assert sluice.live() == {}
+    again = Findings()
+    people(sluice.stores, reader, again)
+    assert again == Findings()
+
+
+def test_erasures_that_nobody_can_tell_of_are_a_doubt_that_says_to_repeat_them(sluice: Sluice) -> None:
+    sluice.register()
+    findings = Findings()
+    people(sluice.stores, None, findings)
+    with MeshReader("http://127.0.0.1:1") as nobody:
+        people(sluice.stores, nobody, findings)
+    assert ["Repeat each erasure" in doubt for doubt in findings.doubts] == [True, True]

@@ -33,6 +33,11 @@ OTHER_ROUTES = [
     ("PUT", "/v1/pauses/{scope}"),
     ("DELETE", "/v1/pauses/{scope}"),
     ("POST", "/v1/workflow-check"),
+    ("GET", "/v1/events"),
+    ("POST", "/v1/events/test"),
+    ("POST", "/v1/events/enable"),
+    ("POST", "/v1/events/dead/{event}/resend"),
+    ("DELETE", "/v1/events/dead/{event}"),
 ]
 OPEN = [("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/docs"), ("GET", "/openapi.json")]
 EVERY = [(method, AT + rest) for method, rest, _ in OF_A_CONNECTION] + OTHER_ROUTES

@@ -1,12 +1,16 @@
 """The description of the API: whole, honest about its problems, and a page that loads nothing from elsewhere."""
 
+import json
 import re
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from core_api import Core
+from jsonschema import validate
 from sluice import Sluice
+
+from pipeline.events import EVENTS, body
 
 
 @pytest.fixture
@@ -20,7 +24,7 @@ def operations(core: Core) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_every_route_is_described_with_every_parameter(core: Core) -> None:
-    assert len(operations(core)) == 29
+    assert len(operations(core)) == 36
     for name, one in operations(core):
         assert one.get("description"), name
         assert one["tags"], name
@@ -60,6 +64,19 @@ def test_every_link_within_the_description_leads_somewhere(core: Core) -> None:
         assert name in schema["components"]["schemas"]
 
 
+def test_every_event_is_described_by_an_example_that_is_one(core: Core) -> None:
+    schema = core.app.openapi()
+    assert list(schema["webhooks"]) == list(EVENTS)
+    for kind, one in schema["webhooks"].items():
+        content = one["post"]["requestBody"]["content"]["application/json"]
+        example, described = content["example"], schema["components"]["schemas"][content["schema"]["$ref"][21:]]
+        assert body(EVENTS[kind].model_validate(example["data"])) == json.dumps(example, separators=(",", ":"))
+        validate(example, described)
+        for name, field in described["properties"]["data"]["properties"].items():
+            assert field.get("description") or "examples" in str(field), (kind, name)
+            assert name in described["properties"]["data"]["required"], (kind, name)
+
+
 class Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -84,6 +101,9 @@ def test_the_page_shows_every_route_and_loads_nothing(core: Core) -> None:
     assert "url(" not in answer.text
     assert "@import" not in answer.text
     assert 'name="viewport"' in answer.text
+    assert "`" not in answer.text.partition("<h2>schemas</h2>")[0], "what is code in a sentence is shown as code"
     plain = answer.text.replace("<wbr>", "")
     for name, _ in operations(core):
         assert name.partition(" ")[2] in plain
+    for kind in EVENTS:
+        assert f"<code>{kind}</code>" in plain

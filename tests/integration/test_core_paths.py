@@ -65,7 +65,7 @@ def test_users_that_look_alike_in_a_decoded_path_are_different_connections(clien
 def test_a_slash_that_was_not_encoded_works_where_it_is_clear(client: httpx.Client) -> None:
     client.put(path_of(f"a/b/{ORG}"), json={"team": "T123"})
     assert client.get(f"/v1/orgs/{ORG}/connections/a/b").json()["connection"] == f"a/b/{ORG}"
-    assert client.get(f"/v1/orgs/{ORG}/connections/a/b/allowlist").json() == {"channels": [], "version": 0}
+    assert client.get(f"/v1/orgs/{ORG}/connections/a/b/allowlist").json()["version"] == 0
 
 
 @pytest.mark.parametrize("user", ["", "%00", "%0A", "%20", "x%1b[31m", quote("x" * 600)])

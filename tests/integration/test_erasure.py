@@ -99,6 +99,17 @@ def test_who_mentions_them_says_their_id_whatever_the_label_says(core: Core) -> 
     assert core.sluice.live()[f"{TEAM}:C1:{THIRD}"]["text"] == "ask @U1, @ann"
 
 
+def test_a_text_that_was_delivered_before_keeps_the_name_until_it_is_read_again(core: Core) -> None:
+    mention, place = history(said(THIRD, "U2", "ask <@U1|Rob Root>")), f"{TEAM}:C1:{THIRD}"
+    core.sluice.receive(mention)
+    core.sluice.drain()
+    erase(core)
+    assert core.sluice.live()[place]["text"] == "ask @Rob Root", "out of reach, as docs/pausing-and-erasing.md says"
+    core.sluice.receive(mention)
+    core.sluice.drain()
+    assert core.sluice.live()[place]["text"] == "ask @U1"
+
+
 def test_a_record_of_theirs_that_cannot_be_mapped_leaves_no_dead_letter(core: Core) -> None:
     erase(core)
     core.sluice.receive(history(said("no ts", "U1"), said("no ts", "U2")))

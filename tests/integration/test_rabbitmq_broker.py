@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from api.bell import make_sender
-from tests.integration.other_broker import SHARDS, OtherBroker, eventually
+from tests.eventually import eventually
+from tests.integration.other_broker import SHARDS, OtherBroker
 from tests.integration.rabbit import PROGRAM, Rabbit
 from workers.names import DRAIN, QUEUE
 
@@ -40,7 +41,7 @@ def test_beat_ticks_and_questions_to_workers_go_through_rabbitmq(world: OtherBro
     try:
         world.store.zadd(SHARDS.of("ann/acme").due, {"patch:ann/acme": 1})
         # No Paragon answers here: the first try fails, and that it was made shows that the tick came through.
-        assert eventually(lambda: world.store.hget(SHARDS.of("ann/acme").tries, "patch:ann/acme"))
+        eventually(lambda: world.store.hget(SHARDS.of("ann/acme").tries, "patch:ann/acme"))
     finally:
         world.stack.stop(["beat"])
     with make_sender(rabbit.url) as sender:
@@ -51,7 +52,7 @@ def test_a_message_holds_a_shard_and_nothing_is_left_in_the_queue(world: OtherBr
     world.stack.stop(["worker"])
     world.ring()
     try:
-        assert eventually(lambda: _waiting(rabbit) == 1)
+        eventually(lambda: _waiting(rabbit) == 1)
         with make_sender(rabbit.url) as sender, sender.connection_for_write() as connection:
             message = connection.default_channel.basic_get(QUEUE, no_ack=True)
             assert message.headers["task"] == DRAIN
@@ -59,7 +60,7 @@ def test_a_message_holds_a_shard_and_nothing_is_left_in_the_queue(world: OtherBr
     finally:
         world.stack.start(["worker"])
     assert world.delivers()
-    assert eventually(lambda: _waiting(rabbit) == 0)
+    eventually(lambda: _waiting(rabbit) == 0)
 
 
 def test_a_full_rabbitmq_keeps_nobody_waiting_and_is_used_again_after(world: OtherBroker, rabbit: Rabbit) -> None:

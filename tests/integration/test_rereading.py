@@ -128,7 +128,7 @@ def test_what_waits_for_an_operator_is_answered_by_a_reading_that_shows_everythi
     settle(pulls, channel, at=tomorrow())
     channel.messages = whole
     settle(pulls, channel, at=tomorrow(2))
-    assert pulls.client.scard(pulls.keys.held) == 0
+    assert pulls.client.scard(pulls.keys.sweeps) == 0
     assert delivered(pulls, "C1") == channel.truth()
 
 

@@ -54,7 +54,7 @@ def test_one_host_without_database_or_password_is_enough() -> None:
     [
         ("sentinel://one:1;two:2/0", "must end in ?master_name="),
         ("sentinel://one:1?master_name=", "must end in ?master_name="),
-        ("kafka://one", "must begin with one of redis://, rediss://, sentinel://, amqp://, amqps://"),
+        ("kafka://one", "must begin with one of redis://, rediss://, sentinel://, sentinels://, amqp"),
         ("localhost:6379", "must begin with one of"),
     ],
 )

@@ -2,9 +2,8 @@
 
 import base64
 import json
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +22,11 @@ from pipeline.store.keys import Shards
 from pipeline.store.receipts import find
 from pipeline.store.vault import Vault
 from settings import Settings
-from workers.names import DISPATCH, DRAIN, PATCH_METADATA, QUEUE, TRIGGER
+from tests.eventually import eventually
+from workers.names import DISPATCH, DRAIN, PATCH_METADATA, QUEUE, TELL, TRIGGER
 
 SHARDS = Shards(16)
 PICKLE = base64.b64encode(b"cos\nsystem\n(S'touch ran-from-pickle'\ntR.").decode()
-
-
-def eventually(what: Callable[[], Any], seconds: float = 15.0) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := what()) and time.monotonic() < until:
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +165,9 @@ HOSTILE = [
     message(call("x" * 5000 + "/y"), task=PATCH_METADATA),
     message(call(["ann/acme"]), task=PATCH_METADATA),
     message(call("nobody/nowhere"), task=PATCH_METADATA),
+    message(call("99"), task=TELL),
+    message(call(1), task=TELL),
+    message(call("../1"), task=TELL),
 ]
 
 
@@ -182,10 +178,10 @@ def test_hostile_messages_are_refused_and_change_nothing(
     before = set(store.scan_iter())
     for one in HOSTILE:
         broker.lpush(QUEUE, one)
-    assert eventually(lambda: broker.llen(QUEUE) == 0), "a message that cannot be read does not stop the queue"
+    eventually(lambda: broker.llen(QUEUE) == 0, "a message that cannot be read does not stop the queue")
     shard, receipt = register(stack, store, "ann/acme")
     sender.send_task(DRAIN, args=[shard])
-    assert eventually(lambda: state(store, receipt) == "delivered"), "the worker goes on"
+    eventually(lambda: state(store, receipt) == "delivered", "the worker goes on")
     after = set(store.scan_iter()) - before
     ours = f"{{s{shard}}}:".encode()
     assert {key for key in after if not key.startswith(ours)} == set(), "no key of a shard that is none"
@@ -226,4 +222,4 @@ def test_what_a_worker_logs_names_no_content_and_no_traceback_for_others_outages
     lines = [json.loads(line) for line in stack.log("worker-1").read_text().splitlines() if line.startswith("{")]
     refused = [line for line in lines if line.get("event", line.get("message")) == "task.refused"]
     assert len(refused) >= 6
-    assert {line["task"] for line in refused} == {DRAIN, DISPATCH, PATCH_METADATA}
+    assert {line["task"] for line in refused} == {DRAIN, DISPATCH, PATCH_METADATA, TELL}

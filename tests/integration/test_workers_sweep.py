@@ -39,6 +39,10 @@ class Calls:
         self.done.append(("look", connection))
         return "connected"
 
+    def tell(self, shard: int) -> Counter[str]:
+        self.done.append(("tell", str(shard)))
+        return Counter(sent=1)
+
 
 @pytest.fixture
 def calls() -> Calls:
@@ -52,7 +56,7 @@ def sweep(sluice: Sluice, calls: Calls) -> Sweep:
     sluice.allow("C1")
     sluice.drain()
     sluice.receive(page("C1", "1700000000.000100"))
-    return Sweep(Process(sluice.stores, calls, calls))  # type: ignore[arg-type]
+    return Sweep(Process(sluice.stores, calls, calls, calls))  # type: ignore[arg-type]
 
 
 def make_late(sluice: Sluice, seconds: float) -> None:
@@ -129,8 +133,9 @@ def test_a_bug_in_one_shard_keeps_no_other_waiting(
 
 def test_calls_that_nobody_takes_are_made_here(sweep: Sweep, calls: Calls) -> None:
     calls.due = [("sluice.trigger", "r1"), ("sluice.patch_metadata", CONNECTION), ("sluice.look", CONNECTION)]
+    calls.due.append(("sluice.tell", "7"))
     sweep.call()
-    assert calls.done == [("trigger", "r1"), ("patch", CONNECTION), ("look", CONNECTION)]
+    assert calls.done == [("trigger", "r1"), ("patch", CONNECTION), ("look", CONNECTION), ("tell", "7")]
     assert calls.overdue == [30_000_000], "workers come first"
 
 

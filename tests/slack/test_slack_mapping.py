@@ -48,11 +48,30 @@ def reason(raw: object) -> str:
         ({"ts": ["1"]}, Reason.BAD_TS),
         ({"ts": TS, "channel": "C2"}, Reason.CHANNEL_MISMATCH),
         ({"ts": TS, "channel": {"id": "C2"}}, Reason.CHANNEL_MISMATCH),
+        ({"ts": TS, "channel": {"name": "general"}}, Reason.CHANNEL_MISMATCH),
+        ({"ts": TS, "channel": 3}, Reason.CHANNEL_MISMATCH),
+        ({"ts": TS, "channel": ["C1"]}, Reason.CHANNEL_MISMATCH),
+        ({"ts": TS, "channel_id": "C2"}, Reason.CHANNEL_MISMATCH),
+        ({"ts": TS, "channel": "C1", "channel_id": "C2"}, Reason.CHANNEL_MISMATCH),
+        ({"ts": TS, "subtype": "tombstone", "channel": "C2"}, Reason.CHANNEL_MISMATCH),
+        ({"ts": TS, "hidden": True, "channel": "C2"}, Reason.CHANNEL_MISMATCH),
+        ({"channel": "C2"}, Reason.NO_TS),
         ({"subtype": "message_changed", "ts": TS}, Reason.NO_INNER),
         ({"subtype": "message_changed", "ts": TS, "message": {"text": "x"}}, Reason.NO_TS),
         ({"subtype": "message_changed", "channel": "C2", "message": {"ts": TS}}, Reason.CHANNEL_MISMATCH),
         ({"subtype": "message_changed", "message": {"ts": TS, "channel": "C2"}}, Reason.CHANNEL_MISMATCH),
         ({"subtype": "message_changed", "message": {"subtype": "message_changed"}}, Reason.NESTED_WRAPPER),
+        ({"subtype": "message_changed", "message": {"ts": TS, "channel_id": "C2"}}, Reason.CHANNEL_MISMATCH),
+        (
+            {"subtype": "message_changed", "message": {"ts": TS}, "previous_message": {"channel": "C2"}},
+            Reason.CHANNEL_MISMATCH,
+        ),
+        ({"subtype": "message_changed", "channel_id": "C2", "message": {"ts": TS}}, Reason.CHANNEL_MISMATCH),
+        ({"subtype": "message_deleted", "ts": LATER, "channel_id": "C2", "deleted_ts": TS}, Reason.CHANNEL_MISMATCH),
+        (
+            {"subtype": "message_deleted", "ts": LATER, "previous_message": {"ts": TS, "channel": "C2"}},
+            Reason.CHANNEL_MISMATCH,
+        ),
         ({"subtype": "message_deleted", "ts": TS}, Reason.NO_TS),
         ({"subtype": "message_deleted", "deleted_ts": TS}, Reason.NO_TS),
         ({"subtype": "message_deleted", "ts": LATER, "deleted_ts": TS, "channel": "C2"}, Reason.CHANNEL_MISMATCH),
@@ -70,6 +89,12 @@ def test_only_a_missing_or_contradictory_identity_is_rejected(raw: object, expec
 def test_a_user_or_channel_without_an_id_is_rejected(build: Any, raw: object, expected: str) -> None:
     with pytest.raises(Rejected, match=expected):
         build(raw, team="T1", epoch=EPOCH)
+
+
+@pytest.mark.parametrize("own", ["C1", {"id": "C1", "name": "general"}, "", None])
+def test_a_message_that_names_its_own_channel_or_none_maps(own: Any) -> None:
+    assert mapped(channel=own, channel_id=own, text="x").text == "x"
+    assert mapping_of({"subtype": "message_changed", "channel": own, "message": {"ts": TS, "channel_id": own}})
 
 
 def test_identity_and_version_come_from_the_ts_to_the_digit() -> None:
@@ -142,6 +167,16 @@ def test_notices_that_carry_nothing_are_no_records(raw: dict[str, Any]) -> None:
         ({"user": "USLACKBOT"}, ("USLACKBOT", "bot", None)),
         ({"user": "U1", "subtype": "channel_topic"}, ("U1", "system", "Ada")),
         ({"user": "U1", "subtype": "huddle_thread"}, ("U1", "system", "Ada")),
+        ({"user": "U1", "subtype": "channel_canvas_updated"}, ("U1", "system", "Ada")),
+        ({"user": "U1", "subtype": "reminder_add"}, ("U1", "system", "Ada")),
+        ({"user": "U1", "subtype": "group_never_heard_of"}, ("U1", "system", "Ada")),
+        ({"user": "USLACKBOT", "subtype": "slackbot_response"}, ("USLACKBOT", "bot", None)),
+        (
+            {"bot_id": "B1", "app_id": "A1", "bot_profile": {"name": "Flow", "is_workflow_bot": True}},
+            ("B1", "app", "Flow"),
+        ),
+        ({"user": "", "username": "roach"}, (None, "bot", "roach")),
+        ({"user": "U9", "user_profile": {"display_name": " ", "real_name": "Nine"}}, ("U9", "user", "Nine")),
         ({"subtype": "file_comment", "comment": {"user": "U1", "comment": "x"}}, ("U1", "user", "Ada")),
         ({}, (None, "system", None)),
     ],
@@ -315,7 +350,7 @@ def test_names_wanted_asks_only_for_what_looks_like_an_id() -> None:
     assert names_wanted([*hostile, {"blocks": blocks}, {"message": {"user": "*"}}]) == set()
 
 
-def test_names_wanted_looks_into_blocks_only_where_text_is_missing() -> None:
+def test_names_wanted_looks_wherever_a_text_may_come_from() -> None:
     blocks = [{"elements": [{"elements": [{"type": "user", "user_id": "U3"}]}]}]
     raws = [
         {"user": "U1", "text": "<@U2|x> in <#C1>", "blocks": blocks},
@@ -323,5 +358,4 @@ def test_names_wanted_looks_into_blocks_only_where_text_is_missing() -> None:
         {"attachments": [{"text": "<@U5>"}], "text": None},
         None,
     ]
-    assert names_wanted(raws) == {"U1", "U2", "C1", "U4", "U5"}
-    assert names_wanted([{"blocks": blocks}]) == {"U3"}
+    assert names_wanted(raws) == {"U1", "U2", "U3", "C1", "U4", "U5"}

@@ -1,19 +1,12 @@
-"""mrkdwn to plain text: the documented rules, the evidence of other projects, and no quadratic surprises."""
-
-import json
-import time
-from pathlib import Path
-from typing import Any
+"""mrkdwn to plain text: the rules, one by one, and no quadratic surprises (docs/slack-text.md has them too)."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.slack.blocks import blocks_text
 from pipeline.slack.names import Names
-from pipeline.slack.text import Found, render
+from pipeline.slack.text import render
 
-VECTORS = Path(__file__).parents[3] / "shared/slack/vectors.jsonl"
 UNHURRIED = settings(deadline=None)  # the machine is shared
 NAMES = Names(users={"U1": "Ada Quay", "U2": "*not bold* &amp; <@U1>"}, channels={"C1": "general"})
 
@@ -42,6 +35,8 @@ RULES = [
     ("snake_case_name 2*3*4 a ~ b ~", "snake_case_name 2*3*4 a ~ b ~"),
     ("*two\nlines*", "*two\nlines*"),
     ("`*kept* &lt; <https://a.b|a.b>`", "*kept* < a.b"),
+    ("`<https://a.b|a`b>` <b>", "a`b <b>"),
+    ("a:```\nb\n```.", "a:\nb\n."),
     ("```\nif a &lt; b:\n  _x_ = 1\n```", "if a < b:\n  _x_ = 1"),
     ("&amp;lt; &amp;amp; &lt;@U1&gt; &quot;", "&lt; &amp; <@U1> &quot;"),
     ("&gt; one\n&gt;two\nthree", "> one\n> two\nthree"),
@@ -51,21 +46,6 @@ RULES = [
     ("half \ud83d of a pair <@U1|\udc4b>", "half � of a pair @Ada Quay"),
     ("😀 日本語 \u00a0", "😀 日本語 \u00a0"),
 ]
-
-OUR_RULE = {
-    "mixed": "plain text, not Markdown",
-    "chan label keeps id": "a channel is its name",
-    "inverted link token": "plain text, not Markdown",
-    "label is a url": "plain text, not Markdown",
-    "Should parse quote text": "quotes keep their sign",
-    "Should parse quote located in second line": "quotes keep their sign",
-    "Should parse multiline quote": "quotes keep their sign",
-    'Should parse "&gt;&gt;&gt;" as quoted "&gt;&gt;"': "quotes keep their sign",
-    "Should parse slack message": "a label is literal",
-    "#34 / parses bold formatting properly with various punctuation suffixes": "styles nest, a lone < ends a word",
-    "unescapes a double smart quote": "typography is content",
-    "unescapes a single smart quote": "typography is content",
-}
 
 
 @pytest.mark.parametrize(("source", "text"), RULES)
@@ -79,48 +59,6 @@ def test_mentions_and_links_are_collected_once_and_in_order() -> None:
     assert (found.mentions.users, found.mentions.channels) == (["U2", "U1"], ["C9"])
     assert (found.mentions.groups, found.mentions.broadcasts) == (["S1"], ["here"])
     assert found.links == ["https://a.b", "http://c.d", "mailto:e@f"]
-
-
-def vectors() -> list[dict[str, Any]]:
-    if not VECTORS.exists():
-        return []
-    return [json.loads(line) for line in VECTORS.read_text("utf-8").splitlines()]
-
-
-def agrees(text: str, expected: Any) -> bool:
-    if isinstance(expected, dict) and "flattened" in expected:
-        expected = expected["flattened"]
-    if isinstance(expected, dict):
-        unwanted = expected.get("not_contains", [])
-        return all(part in text for part in expected["contains"]) and not any(part in text for part in unwanted)
-    return bool(text == expected)
-
-
-def test_other_projects_agree_or_differ_by_a_rule_of_ours() -> None:
-    if not vectors():
-        pytest.skip("the vectors of other projects are not beside this checkout (../shared/slack)")
-    differing = {
-        vector["name"] for vector in vectors() if not agrees(render(vector["input"], Names()).text, vector["expected"])
-    }
-    assert differing == set(OUR_RULE)
-
-
-def words(text: str) -> list[str]:
-    return text.translate({ord(mark): " " for mark in "*_~`>•"}).split()
-
-
-def test_text_and_blocks_of_one_message_read_the_same() -> None:
-    pairs = VECTORS.with_name("text_blocks_pairs.jsonl")
-    if not pairs.exists():
-        pytest.skip("the real Slack data is not beside this checkout (../shared/slack)")
-    read = [json.loads(line) for line in pairs.read_text("utf-8").splitlines()]
-    differing = [
-        pair["src"].split("/")[0]
-        for pair in read
-        if words(render(pair["text"], NAMES).text) != words(blocks_text(pair["blocks"], NAMES, Found()))
-    ]
-    assert len(read) == 22
-    assert set(differing) == {"abdolence__slack-morphism-rust"}, "only what was altered by hand"
 
 
 @pytest.mark.parametrize(
@@ -140,12 +78,15 @@ def test_text_and_blocks_of_one_message_read_the_same() -> None:
         " _a* ~b",
         "&amp;",
         "<a|",
+        "`<",
+        "`<a`>",
+        "```<a```> ",
+        "<!date^1^",
     ],
 )
-def test_a_hostile_text_costs_no_more_than_its_length(evil: str) -> None:
-    started = time.process_time()
-    render(evil * 40_000, NAMES)
-    assert time.process_time() - started < 1.0
+def test_a_hostile_megabyte_is_read_in_linear_time(evil: str) -> None:
+    """No clock: one that cost the square of its length would run into the suite's own limit many times over."""
+    render(evil * (1_000_000 // len(evil)), NAMES)
 
 
 TOKENS = st.sampled_from(["<@U1>", "<#C1|x>", "<https://a.b|c>", "`", "```", "*", "_", "~", "&amp;", "&gt;", "\n", " "])

@@ -1,4 +1,6 @@
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 def restored_root_logger() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    sys.excepthook, threading.excepthook = hooks

@@ -9,6 +9,7 @@ import common_core
 import pytest
 
 MODULES = sorted(module.name for module in pkgutil.iter_modules(common_core.__path__))
+FILES = sorted(module.name for module in pkgutil.walk_packages(common_core.__path__, "common_core."))
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -17,9 +18,9 @@ def _root_logger_is_restored(restored_root_logger: None) -> None:
     """The examples set logging up."""
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", FILES)
 def test_the_examples_of_a_module_are_true(name: str) -> None:
-    result = doctest.testmod(importlib.import_module(f"common_core.{name}"))
+    result = doctest.testmod(importlib.import_module(name))
     assert result.attempted, "a module without an example"
     assert not result.failed
 
@@ -38,7 +39,7 @@ def test_the_readme_lists_every_module() -> None:
 def test_the_package_is_typed_and_knows_nothing_of_its_users() -> None:
     source = Path(common_core.__path__[0])
     assert (source / "py.typed").exists()
-    for path in source.glob("*.py"):
+    for path in source.rglob("*.py"):
         lines = path.read_text("utf-8").splitlines()
         imported = {line.split()[1].split(".")[0] for line in lines if line.startswith(("import ", "from "))}
         assert not imported & {"api", "workers", "pipeline", "settings", "cli", "common_mesh", "simulator"}

@@ -2,12 +2,22 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Callable
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePosixPath
 from typing import Any
+from uuid import UUID
 
 import pytest
 from common_core import log_manager
-from common_core.log_manager import bind, setup
+from common_core.log_manager import bind, carried, setup
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
@@ -68,6 +78,54 @@ def test_tasks_do_not_see_each_others_context(lines: Lines) -> None:
     asyncio.run(both())
     assert all(line["task"] == line["event"] for line in lines())
     assert len(lines()) == 2
+
+
+def test_a_task_and_a_thread_of_asyncio_inherit_the_context_and_keep_their_own(lines: Lines) -> None:
+    async def inner() -> None:
+        with bind(inner=True):
+            await asyncio.to_thread(log.info, "in a thread")
+
+    async def outer() -> None:
+        with bind(run_id="r1"):
+            await asyncio.create_task(inner())
+            log.info("after")
+
+    asyncio.run(outer())
+    in_thread, after = lines()
+    assert (in_thread["run_id"], in_thread["inner"]) == ("r1", True)
+    assert (after["run_id"], "inner" in after) == ("r1", False)
+
+
+def test_a_thread_has_the_context_that_it_was_handed_and_no_other(lines: Lines) -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def work(name: str) -> None:
+        both.wait()  # at once, in one context that was carried twice
+        log.info(name)
+
+    with ThreadPoolExecutor(3) as pool:
+        with bind(run_id="r1"):
+            handed = carried(work)
+            pool.submit(log.info, "bare").result()
+        list(pool.map(handed, ["one", "two"]))
+        log.info("outside")
+    assert {line["event"]: line.get("run_id") for line in lines()} == {
+        "bare": None,
+        "one": "r1",
+        "two": "r1",
+        "outside": None,
+    }
+
+
+def test_a_generator_that_another_context_closes_ends_quietly() -> None:
+    def bound_inside() -> Iterator[int]:
+        with bind(a=1):
+            yield 1
+
+    generator = bound_inside()
+    carried(next)(generator)
+    generator.close()  # type: ignore[attr-defined]
+    assert "a" not in log_manager.bound()
 
 
 @pytest.mark.parametrize(
@@ -143,10 +201,20 @@ def caused() -> None:
 
 
 def grouped() -> None:
-    raise ExceptionGroup(CANARY, [ValueError(CANARY)])
+    raise ExceptionGroup(CANARY, [ValueError(CANARY), ExceptionGroup(CANARY, [KeyError(CANARY)])])
 
 
-@pytest.mark.parametrize("fail", [broken_json, broken_model, missing_key, caused, grouped])
+def undecodable() -> None:
+    (CANARY.encode() + b"\xff").decode()
+
+
+def noted() -> None:
+    error = ValueError()
+    error.add_note(CANARY)
+    raise error
+
+
+@pytest.mark.parametrize("fail", [broken_json, broken_model, missing_key, caused, grouped, undecodable, noted])
 @pytest.mark.parametrize("fmt", ["json", "console"])
 def test_an_exception_is_its_types_and_places_without_what_it_says(
     fail: Callable[[], None], fmt: Any, restored_root_logger: None
@@ -280,6 +348,121 @@ def test_what_was_being_handled_is_part_of_the_chain_unless_it_was_suppressed(hi
     with pytest.raises(RuntimeError) as caught:
         while_handling(hidden)
     assert len(log_manager.described(caught.value)) == links
+
+
+def member(levels: int) -> Exception:
+    try:
+        caused()
+    except RuntimeError as error:
+        found: Exception = error
+    for _ in range(levels):
+        found = ExceptionGroup(CANARY, [found, OSError()])
+    return found
+
+
+def test_a_group_is_described_with_its_members_and_their_causes(restored_root_logger: None) -> None:
+    (group,) = log_manager.described(member(1))
+    assert [[link["type"] for link in chain] for chain in group["members"]] == [
+        ["RuntimeError", "json.decoder.JSONDecodeError"],
+        ["OSError"],
+    ]
+    assert any(place.endswith(" broken_json") for place in group["members"][0][1]["at"])
+    stream = io.StringIO()
+    setup(fmt="console", stream=stream)
+    log.error("failed", exc_info=member(2))
+    assert "  |   | json.decoder.JSONDecodeError" in stream.getvalue()
+
+
+def test_a_tree_of_exceptions_is_cut_where_it_grows_too_large(lines: Lines) -> None:
+    tree: Exception = ValueError()
+    for _ in range(50):
+        tree = ExceptionGroup("", [tree, *[ValueError() for _ in range(50)]])
+    log.error("failed", exc_info=tree)
+    assert json.dumps(lines()).count('"type"') == 16
+
+
+PROGRAM = """
+import sys, threading
+from common_core import log_manager
+log_manager.setup()
+def fail():
+    raise KeyError({canary!r})
+if "thread" in sys.argv:
+    thread = threading.Thread(target=fail, name="renewal")
+    thread.start()
+    thread.join()
+elif "interrupt" in sys.argv:
+    raise KeyboardInterrupt
+else:
+    fail()
+"""
+
+
+def run(how: str) -> tuple[int, str]:
+    program = PROGRAM.format(canary=CANARY)
+    done = subprocess.run([sys.executable, "-c", program, how], capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("how", "code", "event"), [("program", 1, "uncaught"), ("thread", 0, "uncaught in a thread")])
+def test_what_nobody_caught_is_one_record_without_what_it_says(how: str, code: int, event: str) -> None:
+    returned, err = run(how)
+    line = json.loads(err)
+    assert (returned, line["level"], line["event"]) == (code, "CRITICAL", event)
+    assert (line["error"][0]["type"], line.get("thread_name", "renewal")) == ("KeyError", "renewal")
+    assert CANARY not in err
+
+
+def test_an_interrupted_program_says_nothing() -> None:
+    assert run("interrupt")[1] == ""
+
+
+def test_what_asyncio_says_of_a_task_does_not_quote_what_it_raised(lines: Lines) -> None:
+    async def fail() -> None:
+        raise KeyError(CANARY)
+
+    async def story() -> None:
+        task = asyncio.create_task(fail())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "Task exception was never retrieved", "task": task, "exception": task.exception()}
+        )
+
+    asyncio.run(story())
+    (line,) = lines()
+    assert (line["event"], line["error"][0]["type"]) == ("Task exception was never retrieved", "KeyError")
+    assert CANARY not in json.dumps(line)
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass
+class Point:
+    x: int
+    token: str = CANARY
+
+
+@pytest.mark.parametrize(
+    ("value", "logged"),
+    [
+        (Colour.RED, "red"),
+        (datetime(2024, 2, 29, tzinfo=UTC), "2024-02-29T00:00:00+00:00"),
+        (Decimal("1.10"), "1.10"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (PurePosixPath("a/b"), "a/b"),
+        ({"b", "a"}, ["a", "b"]),
+        (Point(1), {"x": 1, "token": "[redacted]"}),
+        (Model(count=1), {"count": 1}),
+        (float("inf"), "inf"),
+        ([10**5000], ["<16610 bits>"]),
+        (int, "<type>"),
+    ],
+)
+def test_a_value_of_a_known_type_is_logged_as_what_it_is(lines: Lines, value: Any, logged: Any) -> None:
+    log.info("x", extra={"value": value})
+    assert lines()[0]["value"] == logged
 
 
 def test_a_cycle_of_exceptions_ends() -> None:

@@ -2,17 +2,21 @@
 
 import itertools
 import os
+import subprocess
+import sys
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import common_mesh
 import httpx
 import pytest
-from common_mesh import MeshEngine, Policy, Refused, Rejection, SourceFailed
+from common_mesh import MeshEngine, MeshSession, Policy, Refused, Rejection, SourceFailed
 from common_mesh.testing import FakeMesh
 from common_mesh.testing.plugin import QUICK
 from mesh_samples import Note, note, notes, version
+from mesh_served import Served
 
 
 def engine_of(fake: httpx.BaseTransport, **policy: int) -> MeshEngine:
@@ -134,6 +138,31 @@ def test_memory_stays_flat_however_long_the_iterable() -> None:
     assert most(5_000) < 2 * most(500)
 
 
+STREAM = """
+import resource, sys
+from common_mesh import MeshEngine
+from mesh_samples import notes
+
+def most(count):
+    assert session.send_all_models(notes(count, text="x" * 1_000)).created == count
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+with MeshEngine(sys.argv[1]) as engine:
+    session = engine.create_session("org", "slack", "message")
+    print(most(60_000), most(180_000))
+"""
+
+
+def test_the_process_grows_no_further_in_a_long_stream_over_a_real_connection(serve: Callable[..., Served]) -> None:
+    server = serve("--null")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", STREAM, server.url]
+    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60)
+    first, last = (int(kibibytes) for kibibytes in told.stdout.split())
+    # 180 MB went through. Twelve batches of 2 MB on their way are allowed, and were there the first time already.
+    assert last - first < 12_000
+
+
 def test_a_generator_that_raises_is_not_the_meshs_failure_and_what_was_sent_is_reported(fake_mesh: FakeMesh) -> None:
     def breaking() -> Iterator[Note]:
         yield from notes(25)
@@ -216,6 +245,39 @@ def test_a_session_in_a_second_thread_says_so(mesh_engine: MeshEngine) -> None:
     thread.start()
     thread.join()
     assert "one per thread" in failures[0]
+
+
+def test_of_threads_that_begin_with_one_session_at_once_one_gets_through(fake_mesh: FakeMesh) -> None:
+    for _ in range(30):
+        with engine_of(fake_mesh) as engine:
+            session, start, said = engine.create_session("org", "slack", "message"), threading.Barrier(4), []
+
+            def use(session: MeshSession = session, start: threading.Barrier = start, said: list[str] = said) -> None:
+                start.wait()
+                try:
+                    session.send_all_models(notes(1))
+                except RuntimeError as error:
+                    said.append(str(error))
+
+            threads = [threading.Thread(target=use) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(said) == 3
+            assert all("belongs to another thread" in sentence for sentence in said)
+
+
+def test_an_engine_that_is_closed_while_its_session_reads_says_so(fake_mesh: FakeMesh) -> None:
+    engine = engine_of(fake_mesh, max_records=2)
+
+    def closing() -> Iterator[Note]:
+        yield from notes(2)
+        engine.close()
+        yield from notes(2)
+
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.create_session("org", "slack", "message").send_all_models(closing())
 
 
 def test_an_iterable_that_sends_with_its_own_session_says_so(mesh_engine: MeshEngine) -> None:

@@ -1,12 +1,15 @@
 """The client's side of a mesh that fails, lies, stalls or says no."""
 
 import gzip
+import random
 import socket
 import ssl
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -14,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 from common_mesh import MeshEngine, MeshError, Policy, ProtocolError, Refused, Rejection, Report, Unavailable
+from common_mesh.breaker import Breaker
 from common_mesh.reference.answering import Caps
 from common_mesh.retry import retry_after
 from common_mesh.testing import FakeMesh
@@ -47,6 +51,15 @@ def test_attempts_are_bounded_and_the_wait_that_was_asked_is_on_the_exception(fa
         send(fake_mesh)
     assert len(fake_mesh.seen) == QUICK.attempts
     assert caught.value.retry_after == 0
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_until_a_date_is_handed_to_the_caller_in_seconds(fake_mesh: FakeMesh, status: int) -> None:
+    moment = datetime.now(UTC) + timedelta(seconds=90)
+    fake_mesh.fail(status, retry_after=format_datetime(moment, usegmt=True))
+    with pytest.raises(Unavailable) as caught:
+        send(fake_mesh)
+    assert caught.value.retry_after == pytest.approx(90, abs=3)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -192,6 +205,28 @@ def test_a_token_that_is_rotated_on_the_way_needs_no_new_engine() -> None:
     with MeshEngine("http://mesh", lambda: next(tokens), transport=fake, policy=QUICK) as engine:
         assert engine.create_session("org", "slack", "message").send_all_models(notes(1)).created == 1
     assert [seen.authorization for seen in fake.seen] == ["Bearer old", "Bearer new"]
+
+
+def test_a_source_of_tokens_that_fails_is_an_outage_and_not_a_crash(fake_mesh: FakeMesh) -> None:
+    def vault() -> str:
+        raise KeyError("canary")
+
+    with MeshEngine("http://mesh", vault, transport=fake_mesh, policy=QUICK) as engine:
+        session = engine.create_session("org", "slack", "message")
+        with pytest.raises(Unavailable, match="KeyError") as caught:
+            session.send_all_models(notes(1))
+    assert "canary" not in str(caught.value)
+    assert fake_mesh.seen == []
+
+
+@pytest.mark.parametrize("token", ["secr\u00e8t", "line\nbreak"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(fake_mesh: FakeMesh, token: str) -> None:
+    with (
+        MeshEngine("http://mesh", token, transport=fake_mesh, policy=QUICK) as engine,
+        pytest.raises(Refused) as caught,
+    ):
+        engine.create_session("org", "slack", "message").send_all_models(notes(1))
+    assert token not in str(caught.value)
 
 
 def test_a_failure_in_the_middle_reports_what_arrived() -> None:
@@ -417,3 +452,24 @@ def test_a_mesh_that_only_asks_for_less_trips_no_breaker(fake_mesh: FakeMesh) ->
         with pytest.raises(Unavailable):
             session.send_all_models(notes(1))
         assert session.send_all_models(notes(1)).created == 1
+
+
+def test_thirty_minutes_down_cost_few_questions_and_end_without_a_stampede() -> None:
+    now = [0.0]
+    breakers = [Breaker(Policy(), lambda: now[0], random.Random(seed)) for seed in range(10)]
+    asked: list[float] = []
+    while now[0] < 1_800:
+        for breaker in breakers:
+            for _ in range(12):  # each process has more batches than it may send
+                with suppress(Unavailable):
+                    breaker.admit()
+                    asked.append(now[0])
+                    breaker.failed(None)
+        now[0] += 0.5
+    # Three to open, then one a pause of 15 to 30 s; without the breaker it would be 12 a turn: 43,200.
+    assert len(asked) / len(breakers) < 150
+    busiest = max(Counter(int(moment) for moment in asked if moment > 300).values())
+    assert busiest < len(breakers) / 2
+    breakers[0].succeeded()
+    breakers[0].admit()
+    breakers[0].admit()

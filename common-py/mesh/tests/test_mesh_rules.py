@@ -138,6 +138,35 @@ def test_a_fence_may_match_a_field_without_a_column(store: Store) -> None:
     assert list(live(store)) == ["n000002"]
 
 
+@pytest.mark.parametrize("field", ["channel", "text"])
+@pytest.mark.parametrize("elsewhere", ["", "\ud800"])
+def test_a_fence_takes_a_text_for_no_other(store: Store, field: str, elsewhere: str) -> None:
+    values = ["é", "e", "\\u00e9", "é\0x", "\0", "", '"', "\\", "\n", "\U0001f600", "%"]
+    line = {"version": version(1), "elsewhere": elsewhere}
+    lines = [json.dumps({**line, "id": f"v{at}", field: value}).encode() for at, value in enumerate(values)]
+    store.apply(MESSAGES, lines, None)
+    for at, value in enumerate(values):
+        put(store, fence(5, match={field: value}))
+        assert list(live(store)) == sorted(f"v{left}" for left in range(at + 1, len(values)))
+
+
+def test_fences_of_many_kinds_and_targets_in_one_batch_are_all_kept(store: Store) -> None:
+    models = [note(1, channel="C1"), note(2, text="this"), note(3, channel="C3"), note(4), note(5, channel="C5")]
+    put(store, *models)
+    other = Space("org", "slack", "other")
+    store.apply(other, ndjson(*models).splitlines(), None)
+    fences = [
+        fence(5, match={"channel": "C1"}, after=0, until=1),
+        fence(4, match={"text": "this"}),
+        fence(5, match={"text": "this"}),
+        fence(5, match={"channel": "C3", "team": "T1"}),
+        fence(5, match={"channel": "C5"}, target="other"),
+    ]
+    assert put(store, *fences).outcomes == "ccucc"
+    assert list(live(store)) == ["n000004", "n000005"]
+    assert store.count(other) == 4
+
+
 def test_a_lower_fence_of_the_same_scope_changes_nothing(store: Store) -> None:
     put(store, fence(5))
     assert put(store, fence(3)).outcomes == "s"
@@ -170,6 +199,7 @@ def test_retractions_are_records_too(store: Store) -> None:
         ({"below": f"{6:016d}"}, "bad_below"),
         ({"match": {}}, "bad_match"),
         ({"match": {"a b": "x"}}, "bad_match"),
+        ({"match": {f"f{n}": "x" for n in range(17)}}, "bad_match"),
         ({"after": -1}, "bad_window"),
         ({"until": 2**63}, "bad_window"),
     ],
@@ -255,6 +285,26 @@ def test_pages_go_by_id_and_filter_by_time_and_version(store: Store) -> None:
     assert [rid for rid, _ in newer] == [f"n{n:06d}" for n in (1, 3, 5, 7, 9)]
 
 
+def test_a_page_ends_early_where_records_are_large_and_shows_one_at_least(store: Store) -> None:
+    put(store, *(note(n, text="x" * 1_000) for n in range(6)))
+    assert len(store.records(MESSAGES, "", 9, Filters(), 2_500)) == 3
+    assert len(store.records(MESSAGES, "", 9, Filters(), 1)) == 1
+
+
+PREFIXES = st.text(st.sampled_from("aé\ud7ff\ue000\U0010ffff:"), max_size=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(PREFIXES.filter(bool), max_size=8), PREFIXES)
+def test_a_prefix_finds_what_begins_with_it_and_nothing_else(ids: set[str], prefix: str) -> None:
+    lines = [json.dumps({"id": rid, "version": version(1)}).encode() for rid in ids]
+    for kind in ("memory", "sqlite"):
+        with opened(kind) as store:
+            store.apply(MESSAGES, lines, None)
+            found = [rid for rid, _ in store.records(MESSAGES, "", 99, Filters(prefix=prefix))]
+        assert found == sorted(rid for rid in ids if rid.startswith(prefix))
+
+
 # Laws. Ids, channels, times and epochs from small sets, so that they meet. A version has one content.
 
 EPOCHS = st.integers(1, 5)
@@ -280,7 +330,8 @@ def arrivals(draw: st.DrawFn) -> list[Note | Fence]:
         st.booleans(),
     )
     bounds = st.none() | st.integers(0, 4)
-    matches = st.sampled_from([{"channel": "C1"}, {"channel": "C2"}, {"team": "T1"}, {"team": "T1", "channel": "C2"}])
+    fields: list[dict[str, str]] = [{"channel": "C1"}, {"channel": "C2"}, {"team": "T1"}, {"text": "C1 2"}]
+    matches = st.sampled_from([*fields, {"team": "T1", "channel": "C2"}, {"team": "T1", "text": "C2 1"}])
     fences = st.builds(lambda b, m, a, u: fence(b, match=m, after=a, until=u), EPOCHS, matches, bounds, bounds)
     drawn = draw(st.lists(notes_ | fences, max_size=14))
     return [by_version.setdefault((m.id, m.version), m) if isinstance(m, Note) else m for m in drawn]

@@ -10,6 +10,7 @@ from typing import Self
 
 import httpx
 
+from common_mesh import tokens
 from common_mesh.policy import Policy
 from common_mesh.sender import Sender
 from common_mesh.session import MeshSession, Shared
@@ -45,7 +46,7 @@ class MeshEngine:
             follow_redirects=False,
             headers={"User-Agent": "common-mesh"},
         )
-        self._sender = Sender(self._client, token if callable(token) else lambda: token, self._policy)
+        self._sender = Sender(self._client, tokens.source(token), self._policy)
 
     def create_session(self, org: str, module: str, model: str) -> MeshSession:
         """A session that sends to `/v1/{org}/{module}/{model}`; any text, it is percent-encoded.
@@ -77,6 +78,7 @@ class MeshEngine:
 
     def _threads(self) -> Executor:
         with self._lock:
+            self._check()  # closed in the meantime: a new pool of threads would never be shut down
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(self._policy.in_flight, thread_name_prefix="common-mesh")
             return self._executor

@@ -7,13 +7,15 @@ from typing import Any, Self
 
 import httpx
 
-from common_mesh import exchange, wire
+from common_mesh import exchange, tokens, wire
 from common_mesh.engine import checked_url
 from common_mesh.errors import ProtocolError, Refused, Unavailable
 from common_mesh.policy import Policy
 from common_mesh.transport import DeadlineTransport
 
 PAGE = 100
+LARGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes: a page ends early where its records are large, but a single one may be as large as a batch."""
 
 
 class MeshReader:
@@ -30,8 +32,8 @@ class MeshReader:
         transport: httpx.BaseTransport | None = None,
         policy: Policy | None = None,
     ) -> None:
-        self._policy = policy or Policy()
-        self._token = token if callable(token) else lambda: token
+        self._policy = policy or Policy(max_answer_bytes=LARGEST_ANSWER)
+        self._token = tokens.source(token)
         self._client = httpx.Client(
             base_url=checked_url(base_url),
             transport=transport or DeadlineTransport(2, None),
@@ -86,8 +88,7 @@ class MeshReader:
         return found
 
     def _get(self, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
-        token = self._token()
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = tokens.bearer(tokens.current(self._token))
         request = self._client.build_request("GET", path, params=params, headers=headers)
         try:
             body = exchange.exchange(self._client, self._policy, request, time.monotonic() + self._policy.deadline)

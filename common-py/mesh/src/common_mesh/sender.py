@@ -4,7 +4,6 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 import httpx
@@ -18,10 +17,9 @@ from common_mesh.exchange import OtherCoding, TooLarge, TryAgain, exchange
 from common_mesh.policy import Policy
 from common_mesh.report import Rejection, Report
 from common_mesh.retry import wait
+from common_mesh.tokens import Token, bearer, current
 
 log = logging.getLogger("common_mesh")
-
-Token = Callable[[], str | None]
 
 
 class _Parcel(NamedTuple):
@@ -79,14 +77,14 @@ class Sender:
 
     def _attempt(self, path: str, parcel: _Parcel, deadline: float, report: Report) -> bytes:
         while True:
-            coding, token = self._coding, self._token()
+            coding, token = self._coding, current(self._token)
             try:
                 request = self._request(path, parcel, coding, token, report)
                 return exchange(self._client, self._policy, request, deadline)
             except OtherCoding as error:
                 self._coding = _other(coding, error.accepted)
             except Refused as error:
-                if error.status == 401 and self._token() != token:
+                if error.status == 401 and current(self._token) != token:
                     raise TryAgain("the token was replaced on the way") from error
                 raise
 
@@ -100,9 +98,7 @@ class Sender:
             "Content-Encoding": coding,
             "Idempotency-Key": parcel.key,
         }
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        return self._client.build_request("POST", path, content=body, headers=headers)
+        return self._client.build_request("POST", path, content=body, headers={**headers, **bearer(token)})
 
     def _pause(self, error: TryAgain, attempt: int, deadline: float) -> None:
         pause = wait(self._policy, attempt, error.retry_after, self._draw)

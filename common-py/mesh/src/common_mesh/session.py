@@ -32,7 +32,7 @@ class MeshSession:
         self._shared = shared
         self._path = wire.path(org, module, model, "batches")
         self._thread: int | None = None
-        self._busy = False
+        self._sending = threading.Lock()
 
     def send_all_models(self, models: Iterable[BaseModel]) -> Report:
         """Deliver every model of the iterable, in constant memory, and report what became of each.
@@ -85,16 +85,19 @@ class MeshSession:
     def _alone(self) -> Iterator[None]:
         self._shared.check()
         me = threading.get_ident()
-        self._thread = self._thread or me
-        if self._thread != me:
-            raise RuntimeError("this MeshSession belongs to another thread: do not share it, make one per thread")
-        if self._busy:
-            raise RuntimeError("this MeshSession is sending already: its own iterable must not send with it")
-        self._busy = True
+        # Taken or not in one step: two threads that begin at the same moment must not both get through.
+        taken = self._sending.acquire(blocking=False)
         try:
+            owner = self._thread or me if taken else self._thread
+            if owner != me:
+                raise RuntimeError("this MeshSession belongs to another thread: do not share it, make one per thread")
+            if not taken:
+                raise RuntimeError("this MeshSession is sending already: its own iterable must not send with it")
+            self._thread = me
             yield
         finally:
-            self._busy = False
+            if taken:
+                self._sending.release()
 
 
 def _guarded(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -12,6 +12,7 @@ from typing import Any
 from common_mesh.reference.records import EPOCH_DIGITS, Bad, Record, is_text, is_time
 from common_mesh.wire import RETRACTION
 
+MAX_FIELDS = 16
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _BELOW = re.compile(rf"[0-9]{{{EPOCH_DIGITS}}}")
 
@@ -66,7 +67,7 @@ def read_fence(record: Record) -> Fence:
 
 def _match(match: Any, rid: str) -> dict[str, str]:
     # An empty match would kill a whole model: by far more likely a mistake than a wish.
-    if not isinstance(match, dict) or not match:
+    if not isinstance(match, dict) or not 0 < len(match) <= MAX_FIELDS:
         raise Bad("bad_match", rid)
     if not all(_FIELD.fullmatch(field) and is_text(value) for field, value in match.items()):
         raise Bad("bad_match", rid)

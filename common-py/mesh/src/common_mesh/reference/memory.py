@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 
 from common_mesh.reference.fences import Fence, Fences
 from common_mesh.reference.rules import Effect, Known, Plan, Reading, Write, decide, read_batch
-from common_mesh.reference.store import Answer, Filters, KeyReused, LoggedEffect, Request, Space, tombstone
+from common_mesh.reference.store import (
+    UNCUT,
+    Answer,
+    Filters,
+    KeyReused,
+    LoggedEffect,
+    Request,
+    Space,
+    States,
+    cut,
+    tombstone,
+)
 
 
 @dataclass
@@ -51,20 +62,19 @@ class MemoryStore:
         known = {rid: Known(row.record.version, row.dead) for rid, row in kept.rows.items()}
         plan = decide(reading, known, kept.fences)
         self._write(kept, plan)
-        for fence in reading.fences:
-            self._raise(space, fence)
+        for target in dict.fromkeys(fence.target for fence in reading.fences):
+            self._raise(space._replace(model=target), [fence for fence in reading.fences if fence.target == target])
         return Answer(plan.outcomes, list(reading.rejected.values()))
 
     def _write(self, kept: _Kept, plan: Plan) -> None:
         kept.rows.update(plan.writes)
         self._append(kept, plan.effects)
 
-    def _raise(self, space: Space, fence: Fence) -> None:
-        target = self._of(space._replace(model=fence.target))
-        if not target.fences.raise_to(fence):
-            return
-        rows = [row for _, row in sorted(target.rows.items())]
-        killed = [row.record for row in rows if not row.dead and fence.kills(row.record)]
+    def _raise(self, space: Space, fences: Sequence[Fence]) -> None:
+        target = self._of(space)
+        risen = [fence for fence in fences if target.fences.raise_to(fence)]
+        alive = [row.record for _, row in sorted(target.rows.items()) if not row.dead]
+        killed = [record for record in alive if any(fence.kills(record) for fence in risen)]
         target.rows.update({record.id: Write(record, True) for record in killed})
         self._append(target, [Effect(record.id, record.version, "retracted") for record in killed])
 
@@ -82,18 +92,28 @@ class MemoryStore:
             kept = self._kept.get(space, _Kept())
             return sum(not (row.dead or row.record.deleted) for row in kept.rows.values())
 
+    def states(self, space: Space) -> States:
+        """Every id, by what became of it."""
+        with self._lock:
+            rows = list(self._kept.get(space, _Kept()).rows.values())
+        dead = sum(row.dead for row in rows)
+        deleted = sum(row.record.deleted and not row.dead for row in rows)
+        return States(len(rows) - deleted - dead, deleted, dead)
+
     def spaces(self, org: str | None = None, module: str | None = None) -> dict[Space, int]:
         """Spaces that hold anything, with their live records."""
         with self._lock:
             found = sorted(s for s, kept in self._kept.items() if kept.rows)
         return {s: self.count(s) for s in found if org in (None, s.org) and module in (None, s.module)}
 
-    def records(self, space: Space, after: str, limit: int, filters: Filters) -> list[tuple[str, str]]:
+    def records(
+        self, space: Space, after: str, limit: int, filters: Filters, size: int = UNCUT
+    ) -> list[tuple[str, str]]:
         """A page, by id."""
         with self._lock:
             rows = sorted((rid, row) for rid, row in self._kept.get(space, _Kept()).rows.items() if rid > after)
         shown = [(rid, _text(row)) for rid, row in rows if _shows(row, filters)]
-        return shown[:limit]
+        return cut(shown[:limit], size)
 
     def effects(self, space: Space, after: int, limit: int) -> list[LoggedEffect] | None:
         """A page of the log."""
@@ -118,7 +138,7 @@ def _text(row: Write) -> str:
 
 def _shows(row: Write, filters: Filters) -> bool:
     record, ts_us = row.record, None if row.dead else row.record.ts_us
-    if not filters.all and (row.dead or record.deleted):
+    if not record.id.startswith(filters.prefix) or (not filters.all and (row.dead or record.deleted)):
         return False
     if filters.version_after is not None and record.version <= filters.version_after:
         return False

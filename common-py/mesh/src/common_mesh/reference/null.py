@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from common_mesh.reference.store import Answer, Filters, LoggedEffect, Request, Space
+from common_mesh.reference.store import UNCUT, Answer, Filters, LoggedEffect, Request, Space, States
 from common_mesh.wire import LETTERS
 
 
@@ -26,12 +26,18 @@ class NullStore:
         with self._lock:
             return self._counts[space]
 
+    def states(self, space: Space) -> States:
+        """Lines that came, as if they lived."""
+        return States(live=self.count(space))
+
     def spaces(self, org: str | None = None, module: str | None = None) -> dict[Space, int]:
         """Spaces that lines came for."""
         with self._lock:
             return {s: n for s, n in self._counts.items() if org in (None, s.org) and module in (None, s.module)}
 
-    def records(self, space: Space, after: str, limit: int, filters: Filters) -> list[tuple[str, str]]:
+    def records(
+        self, space: Space, after: str, limit: int, filters: Filters, size: int = UNCUT
+    ) -> list[tuple[str, str]]:
         """None are kept."""
         return []
 

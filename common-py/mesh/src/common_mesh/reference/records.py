@@ -11,6 +11,15 @@ _VERSION = re.compile(r"[0-9]{32}")
 _INT64 = 2**63 - 1
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+# Made once: `json.loads` and `json.dumps` with options make a new one for every line.
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 class Bad(Exception):
     """This line is no record. `reason` is one of the words of PROTOCOL.md; `id` is given where it could be read."""
 
@@ -63,6 +72,8 @@ def is_text(value: object) -> bool:
     """Whether `value` is a string that has a UTF-8 form: lone surrogates have none."""
     if not isinstance(value, str):
         return False
+    if value.isascii():
+        return True
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -73,16 +84,12 @@ def is_text(value: object) -> bool:
 def _object(line: bytes) -> dict[str, Any]:
     try:
         # Decoded here: json.loads would take UTF-16 and UTF-32 for JSON too.
-        document = json.loads(line.decode(), parse_constant=_no_constant)
+        document = _DECODER.decode(line.decode())
     except (ValueError, RecursionError):
         raise Bad("not_json") from None
     if not isinstance(document, dict):
         raise Bad("not_object")
     return document
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _id(fields: dict[str, Any]) -> str:
@@ -94,7 +101,7 @@ def _id(fields: dict[str, Any]) -> str:
 
 def _body(fields: dict[str, Any], rid: str) -> str:
     try:
-        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        body = _ENCODER.encode(fields)
     except (ValueError, RecursionError):  # 1e999 reads as infinity
         raise Bad("not_json", rid) from None
     return body if is_text(body) else json.dumps(fields, separators=(",", ":"))

@@ -107,11 +107,12 @@ answers = Table(
     Index("answers_by_age", "at"),
 )
 
-_PRAGMAS = (
+PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",  # an acknowledged batch survives a power cut
     "secure_delete=ON",  # what a fence kills is overwritten, not only unlinked
     "busy_timeout=2000",
+    "temp_store=MEMORY",  # nothing of a batch lies in a file beside the database
 )
 
 
@@ -127,7 +128,7 @@ def open_engine(url: str, *, begin: str, connections: int) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -10,7 +10,19 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from common_mesh.reference.rules import Reading, decide, read_batch
 from common_mesh.reference.schema import contents, effects, metadata, open_engine, records, spaces
-from common_mesh.reference.store import Answer, Busy, Filters, LoggedEffect, Request, Space, tombstone
+from common_mesh.reference.store import (
+    UNCUT,
+    Answer,
+    Busy,
+    Filters,
+    LoggedEffect,
+    Request,
+    Space,
+    States,
+    beyond,
+    cut,
+    tombstone,
+)
 from common_mesh.reference.transaction import Transaction
 
 COMPACT_AFTER = 200_000
@@ -75,6 +87,14 @@ class SQLiteStore:
         """Live records."""
         return self.spaces(*space).get(space, 0)
 
+    def states(self, space: Space) -> States:
+        """Every id, by what became of it."""
+        c = records.c
+        query = select(c.dead, c.deleted, func.count()).where(_in(c.space, space)).group_by(c.dead, c.deleted)
+        with self._reading() as connection:
+            found = {(dead, deleted): number for dead, deleted, number in connection.execute(query)}
+        return States(found.get((False, False), 0), found.get((False, True), 0), found.get((True, False), 0))
+
     def spaces(self, org: str | None = None, module: str | None = None, model: str | None = None) -> dict[Space, int]:
         """Spaces that hold anything, with their live records."""
         live = select(func.count()).where(records.c.space == spaces.c.id, _live()).scalar_subquery()
@@ -85,13 +105,18 @@ class SQLiteStore:
         with self._reading() as connection:
             return {Space(*row[:3]): row[3] for row in connection.execute(query.order_by(*query.selected_columns[:3]))}
 
-    def records(self, space: Space, after: str, limit: int, filters: Filters) -> list[tuple[str, str]]:
+    def records(
+        self, space: Space, after: str, limit: int, filters: Filters, size: int = UNCUT
+    ) -> list[tuple[str, str]]:
         """A page, by id."""
         c = records.c
         query = select(c.id, c.version, c.dead, contents.c.body).outerjoin(contents, contents.c.row == c.content)
         query = query.where(_in(c.space, space), c.id > after)
         if not filters.all:
             query = query.where(_live())
+        if filters.prefix:
+            query = query.where(c.id >= filters.prefix)
+            query = query if (end := beyond(filters.prefix)) is None else query.where(c.id < end)
         if filters.version_after is not None:
             query = query.where(c.version > filters.version_after)
         if filters.ts_after is not None:
@@ -99,8 +124,8 @@ class SQLiteStore:
         if filters.ts_until is not None:
             query = query.where(c.ts_us <= filters.ts_until)
         with self._reading() as connection:
-            rows = connection.execute(query.order_by(c.id).limit(limit)).all()
-        return [(row.id, tombstone(row.id, row.version) if row.dead else row.body) for row in rows]
+            rows = connection.execute(query.order_by(c.id).limit(limit))
+            return cut(((row.id, tombstone(row.id, row.version) if row.dead else row.body) for row in rows), size)
 
     def effects(self, space: Space, after: int, limit: int) -> list[LoggedEffect] | None:
         """A page of the log."""
@@ -134,8 +159,7 @@ def _applied(transaction: Transaction, reading: Reading, request: Request | None
         return remembered
     plan = decide(reading, transaction.known(reading), transaction.fences(reading))
     transaction.write(plan)
-    for fence in reading.fences:
-        transaction.raise_to(fence)
+    transaction.raise_all(reading.fences)
     answer = Answer(plan.outcomes, list(reading.rejected.values()))
     transaction.remember(request, answer)
     return answer

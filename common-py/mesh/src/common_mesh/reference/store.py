@@ -1,7 +1,7 @@
 """What a mesh store does, whatever it keeps its records in."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -39,13 +39,29 @@ class Answer:
     rejected: Sequence[Rejection]
 
 
+UNCUT = 2**63
+"""A page's size that no page has."""
+
+
 class Filters(NamedTuple):
-    """Which records a page shows: `ts_after < ts_us <= ts_until`, `version > version_after`; `dead` ones on demand."""
+    """Which records a page shows: `ts_after < ts_us <= ts_until`, `version > version_after`, ids that begin `prefix`.
+
+    `all` shows the deleted and the dead too.
+    """
 
     all: bool = False
     ts_after: int | None = None
     ts_until: int | None = None
     version_after: str | None = None
+    prefix: str = ""
+
+
+class States(NamedTuple):
+    """How many records of a space are live, deleted, and dead by a retraction."""
+
+    live: int = 0
+    deleted: int = 0
+    dead: int = 0
 
 
 class LoggedEffect(NamedTuple):
@@ -66,11 +82,16 @@ class Store(Protocol):
     def count(self, space: Space) -> int:
         """Live records: neither deleted nor dead."""
 
+    def states(self, space: Space) -> States:
+        """Every id that was ever seen, by what became of it."""
+
     def spaces(self, org: str | None = None, module: str | None = None) -> dict[Space, int]:
         """Every space and its live records, of one organisation and module if given."""
 
-    def records(self, space: Space, after: str, limit: int, filters: Filters) -> list[tuple[str, str]]:
-        """(id, JSON text) by id, bytewise, after `after`."""
+    def records(
+        self, space: Space, after: str, limit: int, filters: Filters, size: int = UNCUT
+    ) -> list[tuple[str, str]]:
+        """(id, JSON text) by id, bytewise, after `after`; ends after the record that makes `size` characters full."""
 
     def effects(self, space: Space, after: int, limit: int) -> list[LoggedEffect] | None:
         """The effects log after a sequence number; None where it is off."""
@@ -83,6 +104,26 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of everything."""
+
+
+def beyond(prefix: str) -> str | None:
+    """The first text after all that begin with `prefix`, bytewise in UTF-8; None where there is none."""
+    stem = prefix.rstrip("\U0010ffff")
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    return stem[:-1] + chr(0xE000 if 0xD800 <= following <= 0xDFFF else following)
+
+
+def cut(rows: Iterable[tuple[str, str]], size: int) -> list[tuple[str, str]]:
+    """Rows until their texts come to `size` characters, that one included."""
+    page: list[tuple[str, str]] = []
+    for row in rows:
+        page.append(row)
+        size -= len(row[1])
+        if size <= 0:
+            break
+    return page
 
 
 def tombstone(rid: str, version: str) -> str:

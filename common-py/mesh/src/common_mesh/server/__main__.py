@@ -63,6 +63,8 @@ def _token(parser: argparse.ArgumentParser, name: str | None) -> str | None:
     token = os.environ.get(name, "")
     if not token:
         parser.error(f"--token-env names {name}, which is not set or empty")
+    if not (token.isascii() and token.isprintable()):
+        parser.error(f"the token in {name} has characters that no header can hold")
     return token
 
 

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager, suppress
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from common_mesh.reference.answering import Asked, Caps, Reply, Wire, problem
 from common_mesh.reference.store import Busy, Store
+from common_mesh.server.looking import Looking
 from common_mesh.server.metrics import Metrics
-from common_mesh.server.page import CONTENT_SECURITY_POLICY, PAGE
+from common_mesh.server.paths import raw_path
 
 MAX_WAITING = 48
 """Batches that may wait for the writer; the next one is told to come back."""
@@ -33,7 +34,7 @@ class MeshServer:
         self._waiting = 0
         self.asgi = Starlette(
             routes=[
-                Route("/", self._page),
+                *Looking(store, token).routes,
                 Route("/healthz", self._health),
                 Route("/metrics", self._numbers),
                 Route("/v1", self._speak, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
@@ -57,9 +58,6 @@ class MeshServer:
             await asyncio.sleep(UPKEEP_SECONDS)
             with suppress(Busy):  # the next round will do
                 await asyncio.get_running_loop().run_in_executor(self._writer, self._store.upkeep)
-
-    async def _page(self, _: Request) -> Response:
-        return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
     async def _health(self, _: Request) -> Response:
         try:
@@ -109,7 +107,4 @@ class MeshServer:
 
 
 def _asked(request: Request) -> Asked:
-    # The raw path: in the decoded one, an organisation's %2F is a slash like any other.
-    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
-    path = raw.split(b"?", 1)[0].decode("latin-1")
-    return Asked(request.method, path, dict(request.query_params), dict(request.headers))
+    return Asked(request.method, raw_path(request), dict(request.query_params), dict(request.headers))

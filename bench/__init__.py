@@ -1,0 +1,1 @@
+"""What `./sluice bench` measures: conditions side by side in one run, as ratios (design.md, 10)."""
