@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pipeline.errors import Rejected
 from pipeline.models import Message, Reaction, Reference
 from pipeline.rules.versions import ts_us, version
-from pipeline.slack.attachments import attachments_text, own_attachments
+from pipeline.slack.attachments import attachments_text, link_titles, own_attachments
 from pipeline.slack.author import author_of
 from pipeline.slack.blocks import blocks_text, has_rich_text
 from pipeline.slack.census import Census
@@ -130,6 +130,7 @@ def _living(message: SlackMessage, place: _Place, reading: Reading) -> Message:
     us, edited, author = ts_us(message.ts), _edited(message), author_of(message, reading.names)
     attachments = own_attachments(message.attachments, reading)
     text = _text(message, attachments, reading)
+    link_titles(attachments, reading)
     return Message(
         id=f"{place.team}:{place.channel}:{message.ts}",
         version=version(place.epoch, us if edited is None else edited),
@@ -163,6 +164,7 @@ def _text(message: SlackMessage, attachments: list[SlackAttachment], reading: Re
     if message.blocks:
         reading.learn_labels(said)
         shown = blocks_text(message.blocks, reading)
+        shown = "" if shown.isspace() else shown
     if shown and has_rich_text(message.blocks) and said and not reading.unread:
         return shown
     read = plain(said, reading)
