@@ -20,6 +20,7 @@ from pipeline.slack.directory import map_channel, map_user
 from pipeline.slack.files import comments_of, files_of
 from pipeline.slack.known import SUBTYPES
 from pipeline.slack.names import Names, names_wanted
+from pipeline.slack.notices import is_channel_notice
 from pipeline.slack.raw import (
     SlackAttachment,
     SlackComment,
@@ -57,6 +58,8 @@ def map_message(
     """
     if not isinstance(raw, dict):
         raise Rejected(Reason.NOT_AN_OBJECT)
+    if is_channel_notice(raw):  # an event of Slack's, without a `ts`: admit has read it
+        return None
     place = _Place(team, channel, epoch)
     if census is not None:
         _take_census(raw, census)

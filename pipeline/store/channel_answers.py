@@ -116,8 +116,8 @@ class ChannelAnswers:
         changes = self._guarded(asked, known)
         for pause in ended:
             changes.expect(1, "HEXISTS", keys.paused_channels(org), f"{team}|{channel}|{pause.reason}")
-        lift(changes, keys, org, team, channel)
         reasons = [pause.reason for pause in ended]
+        lift(changes, keys, org, team, channel, reasons)  # and none that a page brings at this moment
         if "shared_externally" in reasons:
             keep(changes, keys, org, team, channel, Baseline(external=True, external_at=epoch, at=self._since(asked)))
         for found in self._others(asked):
@@ -144,7 +144,8 @@ class ChannelAnswers:
     def _ask_again(self, changes: Changes, keys: Keys, connection: str, channel: str) -> None:
         """Make the open window that waits for this channel due, with all its tries before it, and plan what came since.
 
-        Pages that were dropped under the pause cost tries: they are no sign that asking is in vain.
+        Pages that were dropped under the pause cost tries: they are no sign that asking is in vain. A trigger that is
+        being posted right now left the channel out; the state keeps its answer from putting the window off.
         """
         changes.do("ZADD", keys.due, "LT", now(), f"plan:{connection}")
         name = ask(self._client, "HGET", keys.coverage(connection), f"{channel}|run")
@@ -152,7 +153,9 @@ class ChannelAnswers:
         if run is None or not run.open:
             return
         changes.expect(run.attempt, "HGET", keys.run(run.id), "attempt")
-        changes.do("HSET", keys.run(run.id), "state", "requested", "ask_at", 0, "failed", run.attempt, "reason", "")
+        changes.do(
+            "HSET", keys.run(run.id), "state", "blocked", "ask_at", 0, "failed", run.attempt, "reason", "resumed"
+        )
         changes.do("HDEL", keys.run(run.id), "progress").do("ZADD", keys.due, now(), f"trigger:{run.id}")
 
     def _deliver_record(self, changes: Changes, asked: _Asked, known: Registration, epoch: int) -> None:
