@@ -17,7 +17,7 @@ from pipeline.slack.blocks import blocks_text, has_rich_text
 from pipeline.slack.census import Census
 from pipeline.slack.characters import id_or_none, ts_or_none
 from pipeline.slack.directory import map_channel, map_user
-from pipeline.slack.files import comments_of, files_of
+from pipeline.slack.files import comment_of, files_of
 from pipeline.slack.known import SUBTYPES
 from pipeline.slack.names import Names, names_wanted
 from pipeline.slack.notices import is_channel_notice
@@ -184,7 +184,7 @@ def _words(text: str) -> set[str]:
 def _instead(message: SlackMessage, channel: str) -> str:
     """Where old kinds of message keep their words: a comment on a file, a topic that was set."""
     comment = SlackComment.read_part(message.comment).comment
-    return comment or comments_of(message, channel) or message.topic or message.purpose or ""
+    return comment or comment_of(message, channel) or message.topic or message.purpose or ""
 
 
 def _lane(message: SlackMessage) -> str:
