@@ -169,7 +169,7 @@ class Ledger:
     def _given_up(self, keys: Keys, found: Run, changes: Changes) -> Changes:
         """What goes with giving a run up, if it comes to that: it is counted, and the core service is told."""
         counters.add(changes, keys, {"pulls.given_up": 1})
-        if self._events and found.state != "given_up" and found.attempt >= MOST_ATTEMPTS:
+        if self._events and found.attempt >= MOST_ATTEMPTS:
             marks = ask(self._client, "HMGET", keys.coverage(found.connection), *(f"{c}|run" for c in found.channels))
             lacking = [c for c, mark in zip(found.channels, marks, strict=True) if mark == found.id.encode()]
             tell_given_up(self._events, changes, keys, found, lacking, clock(self._client))
