@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path
 
-from api.access import OPERATOR, Known, Operator, Scope, core_router, not_found
+from api.access import OPERATOR, Known, Scope, core_router, not_found, operator
 from api.answers import problems
 from api.connections import PREFIX, Connection, live
 from api.problems import Problem
@@ -40,11 +40,12 @@ def resume(connection: Connection, channel: Channel, known: Known, held: Scope) 
 
 
 @router.post("/{user:path}/channels/{channel}/pause", responses=problems(403, 404, 422))
-def pause(connection: Connection, channel: Channel, known: Known, held: Operator) -> ChannelPaused:
+def pause(connection: Connection, channel: Channel, known: Known, held: Scope) -> ChannelPaused:
     """Read nothing of this channel, for every connection of the organisation, until an operator resumes it. What was
-    delivered stays. Pausing twice changes nothing.
+    delivered stays. Pausing twice changes nothing. Only for the operator.
     """
     found = live(known, connection)
+    operator(held)
     try:
         known.channel_answers.pause(connection, channel, by=held)
     except Rejected:

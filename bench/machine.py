@@ -11,14 +11,15 @@ CAN_PIN = hasattr(os, "sched_setaffinity")
 """Linux; elsewhere nothing is pinned, and the notes say so."""
 
 
-def about() -> dict[str, str | int]:
-    """Cores, processor, Python, system, date: nothing that names the machine."""
+def about() -> dict[str, str | int | float]:
+    """Cores, processor, Python, system, date, and how busy it is already; nothing that names the machine."""
     return {
         "cores": os.cpu_count() or 1,
         "processor": _processor(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "load before": round(os.getloadavg()[0], 1),
     }
 
 

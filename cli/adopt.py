@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
+from common_core import temporal
 
 from cli.dev_secrets import DevSecrets
 from cli.exits import Exit
@@ -55,13 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def moment(text: str) -> int:
     """`2026-11-23`, `2026-11-23T09:00:00+01:00` (UTC where no zone is given) or a Slack ts, in microseconds."""
     try:
-        whole, _, part = text.partition(".")
-        if len(whole) == 10 and whole.isdigit() and len(part) <= 6:
-            return int(whole) * 1_000_000 + int(part.ljust(6, "0"))
-        when = datetime.fromisoformat(text)
-        return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1e6)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither an ISO 8601 date nor a Slack ts") from None
+        return temporal.to_us(temporal.parse(text, UTC))
+    except temporal.UnreadableTime as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither an ISO 8601 date nor a Slack ts: {error}") from None
 
 
 def run(args: argparse.Namespace) -> int:

@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     if unknown := sorted(set(args.subjects) - set(SUBJECTS)):
         print(f"sluice bench: there is no subject {unknown[0]!r}; there are {', '.join(SUBJECTS)}.", file=sys.stderr)
         return Exit.USAGE
-    found = {name: _measured(name, quick=args.quick) for name in args.subjects or SUBJECTS}
     about = machine.about()
+    found = {name: _measured(name, quick=args.quick) for name in args.subjects or SUBJECTS}
     if args.json:
         figures = {name: as_json(one) for name, one in found.items()}
         print(json.dumps({"machine": about, "quick": args.quick, "subjects": figures}, indent=1))

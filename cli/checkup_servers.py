@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 import redis
+from common_core import temporal
 from common_mesh.transport import DeadlineTransport, until
 from kombu.connection import Connection
 from kombu.exceptions import KombuError, OperationalError
@@ -182,8 +182,8 @@ def is_local(url: str) -> bool:
 
 def _date(answer: httpx.Response) -> float | None:
     try:
-        return parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
-    except ValueError:
+        return temporal.to_us(temporal.from_rfc2822(answer.headers.get("Date", ""))) / 1e6
+    except temporal.UnreadableTime:
         return None
 
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from cli.preview_frames import Damaged, Frames, Value
+from cli.preview_lines import first_line, is_whole, lines
 from cli.preview_source import CAP, BadInput, Line, Opened, Source, frames_of
 from pipeline.envelope_fields import READERS
 from pipeline.payload import LISTS, EnvelopeError, Kind
@@ -64,8 +65,8 @@ class Items:
 
     def of(self, opened: Opened) -> Iterator[Item]:
         """Every record of an input. Damage ends a list or a page; of lines, only the line. Raises `BadInput`."""
-        first = _first_line(opened)
-        if first is not None and _is_whole(first):
+        first = first_line(opened)
+        if first is not None and is_whole(first):
             opened.head = first
             yield from self._lines(opened)
             return
@@ -73,7 +74,7 @@ class Items:
 
     def _lines(self, opened: Opened) -> Iterator[Item]:
         base = opened.base
-        for number, (line, size) in enumerate(_lines(opened), 1):
+        for number, (line, size) in enumerate(lines(opened), 1):
             self.line = number
             if line is None:
                 self.read += 1
@@ -142,7 +143,7 @@ class Items:
         if not found.size:
             frames.take(b"}")
         if found.is_page:
-            self.late_channel |= "channel" in found.late
+            self.late_channel |= found.is_late
         elif found.is_gap:
             self.gaps[found.error] += 1
         else:
@@ -167,8 +168,7 @@ class _Object:
     def __init__(self, at: int, kind: Kind) -> None:
         self.at, self.kind = at, kind
         self.fields: dict[str, bytes] = {}
-        self.late: set[str] = set()
-        self.is_page = self.watches = False
+        self.is_page = self.watches = self.is_late = False
         self.size = 0
         self._parts: list[bytes] = []
 
@@ -187,8 +187,7 @@ class _Object:
             _refuse_other(self.kind, name)
         value = frames.value()
         self.size += value.size
-        if self.watches and self.is_page:
-            self.late.add(name)
+        self.is_late |= self.watches and self.is_page and name == "channel"
         if value.raw is None or self.size > CAP or len(self._parts) > _MOST_FIELDS:
             self.size = max(self.size, CAP + 1)
             self._parts.clear()
@@ -245,48 +244,3 @@ def _read_channel(at: int, raw: bytes) -> str | None:
     except (EnvelopeError, msgspec.DecodeError):
         raise Damaged(at, "the `channel` of this page is no channel id: the webhook refuses it (422)") from None
     return None if channel is None else str(channel)
-
-
-def _first_line(opened: Opened) -> bytes | None:
-    """The head of the input, extended to its first line's end; None where that line is longer than the cap."""
-    if b"\n" not in opened.head:
-        opened.head += opened.stream.readline(CAP)
-    head = opened.head
-    return head if b"\n" in head and head.partition(b"\n")[0].strip() else None
-
-
-def _is_whole(head: bytes) -> bool:
-    """Whether the first line is JSON by itself: then all lines are."""
-    line = head.partition(b"\n")[0]
-    try:
-        msgspec.json.decode(line, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return line.lstrip()[:1] in (b"{", b"[")
-
-
-def _lines(opened: Opened) -> Iterator[tuple[bytes | None, int]]:
-    """(line, its length in bytes); None for one that is longer than the cap."""
-    head, opened.head = opened.head, b""
-    while True:
-        line, _, rest = head.partition(b"\n")
-        if b"\n" not in head:
-            line, rest = head + opened.stream.readline(CAP + 1), b""
-            if not line:
-                return
-            if len(line) > CAP and not line.endswith(b"\n"):
-                yield None, len(line) + _skip_line(opened)
-                head = b""
-                continue
-            line = line.removesuffix(b"\n")
-        head = rest
-        yield line, len(line) + 1
-
-
-def _skip_line(opened: Opened) -> int:
-    size = 0
-    while piece := opened.stream.readline(CAP):
-        size += len(piece)
-        if piece.endswith(b"\n"):
-            break
-    return size

@@ -62,8 +62,9 @@ class Control:
         return answer({**shown, "channels": list(workspace.channels)})
 
     async def listed(self, request: Request) -> Response:
-        """Every workspace: team, connections, channels with their counts."""
-        return answer({"workspaces": [self._shown(i, w) for i, w in await self._all()]})
+        """Every workspace: team, connections, channels with counts; with `?records=1` those without notices too."""
+        records = "records" in request.query_params
+        return answer({"workspaces": [self._shown(i, w, records) for i, w in await self._all()]})
 
     async def status(self, request: Request) -> Response:
         """`{idle, executions, callbacks, ledger}`; idle means that nothing runs and nothing is on the wire."""
@@ -160,9 +161,9 @@ class Control:
     async def _all(self) -> list[tuple[int, Workspace]]:
         return await asyncio.to_thread(lambda: list(self.workspaces.all()))
 
-    def _shown(self, index: int, workspace: Workspace) -> Json:
-        channels = [{"id": c.id, "is_private": bool(c.record.get("is_private")), **c.counts()}
-                    for c in workspace.channels.values()]  # fmt: skip
+    def _shown(self, index: int, workspace: Workspace, records: bool) -> Json:
+        channels = [{"id": c.id, "is_private": bool(c.record.get("is_private")), **c.counts(),
+                     **({"records": c.records()} if records else {})} for c in workspace.channels.values()]  # fmt: skip
         return {"workspace": index, "team": workspace.team, "connections": self.workspaces.connections(index),
                 "users": len(workspace.users), "messages": workspace.messages(), "channels": channels}  # fmt: skip
 

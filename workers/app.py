@@ -3,10 +3,11 @@
 import logging
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, celeryd_after_setup, setup_logging
 from common_core import log_manager
 
 from settings import Settings
+from workers import trust
 from workers.beat import TICKS
 from workers.names import sending
 
@@ -43,3 +44,9 @@ def _log(**_: object) -> None:
     log_manager.setup(level=settings.log_level, fmt=settings.log_format)
     # Two lines for each tick of each second tell nobody anything; Flower shows the tasks.
     logging.getLogger("celery").setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+@celeryd_after_setup.connect
+@beat_init.connect
+def _see_whom_we_trust(**_: object) -> None:
+    trust.look(app)

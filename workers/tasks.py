@@ -12,11 +12,12 @@ from celery.signals import worker_process_init
 
 from pipeline import flow
 from pipeline.errors import Rejected, Unavailable
+from pipeline.store.durability import NotDurableError
 from pipeline.store.events import item
 from pipeline.store.purging import purge
 from pipeline.store.shard import late
 from pipeline.store.upkeep import upkeep as keep_up
-from settings import Settings
+from settings import Settings, SettingsError
 from workers import deathsig, lifecycle
 from workers.names import DISPATCH, DRAIN, LOOK, PATCH_METADATA, TELL, TRIGGER, UPKEEP
 
@@ -34,7 +35,11 @@ def _begin(**_: Any) -> None:
     """Connect after the fork, and die with the parent: an orphan would go on draining unseen."""
     global _process
     deathsig.die_with_parent()
-    _process = lifecycle.start(Settings.load("worker"))
+    try:
+        _process = lifecycle.start(Settings.load("worker"))
+    except (NotDurableError, SettingsError) as error:
+        _log.error("start.refused", extra={"says": str(error)})  # Celery logs what is raised without its text
+        raise
 
 
 def process() -> lifecycle.Process:

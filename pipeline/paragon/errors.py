@@ -14,11 +14,12 @@ No error holds a message of Paragon or Slack, which may quote what was sent: a s
 """
 
 import re
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from datetime import UTC
 from http import HTTPStatus
-from math import isfinite
+from math import isfinite, nan
 from typing import Final
+
+from common_core import temporal
 
 from pipeline.errors import Refused, Rejected, SluiceError, Unavailable
 
@@ -92,13 +93,13 @@ def retry_after(value: str | None, now: float) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        moment = _http_date(value)
-        seconds = moment.timestamp() - now if moment else float("nan")
+        seconds = _http_date(value) - now
     return min(max(seconds, 0.0), _LONGEST_WAIT) if isfinite(seconds) else None
 
 
-def _http_date(value: str) -> datetime | None:
+def _http_date(value: str) -> float:
+    """Unix seconds; NaN for what is no date."""
     try:
-        return parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
+        return temporal.to_us(temporal.from_written(value, UTC)) / 1e6
+    except temporal.UnreadableTime:
+        return nan

@@ -12,23 +12,26 @@ from pipeline.slack.text import plain
 
 
 def own_attachments(raw: object, reading: Reading) -> list[SlackAttachment]:
-    """A message's `attachments` of this channel or of none: others' content goes no further than this function.
-
-    Titles of attachments that a program wrote are links whether or not their text is read; a preview of an address
-    (`from_url`) adds none to the address that stands in the text.
-    """
+    """A message's `attachments` of this channel or of none: others' content goes no further than this function."""
     own = []
     for attachment in objects(raw):
         if reading.census is not None:
             reading.census.fields("attachment", attachment)
         if is_foreign(attachment, reading.channel):
             _withhold(attachment, reading)
-            continue
-        read = SlackAttachment.read(attachment)
-        own.append(read)
-        if read.title_link and not read.from_url:
-            reading.link(read.title_link)
+        else:
+            own.append(SlackAttachment.read(attachment))
     return own
+
+
+def link_titles(attachments: list[SlackAttachment], reading: Reading) -> None:
+    """Titles of attachments that a program wrote are links, whether or not their text is read.
+
+    A preview of an address (`from_url`) adds none: its address stands in the text.
+    """
+    for attachment in attachments:
+        if attachment.title_link and not attachment.from_url:
+            reading.link(attachment.title_link)
 
 
 def attachments_text(attachments: list[SlackAttachment], reading: Reading) -> str:

@@ -40,7 +40,7 @@ def display_name(profile: SlackProfile, real_name: str | None) -> str | None:
     return None
 
 
-def is_event(subtype: str | None) -> bool:
+def _is_event(subtype: str | None) -> bool:
     """Whether Slack tells what happened, in nobody's words."""
     return subtype is not None and (
         subtype in EVENTS or (subtype not in SUBTYPES and subtype.startswith(EVENT_PREFIXES))
@@ -49,7 +49,7 @@ def is_event(subtype: str | None) -> bool:
 
 def _kind(message: SlackMessage, bot: SlackBotProfile, author: str | None) -> AuthorKind:
     """`app` posts through an installed app (it has an app id), `bot` is any other machine, `system` Slack itself."""
-    if is_event(message.subtype):
+    if _is_event(message.subtype):
         return "system"
     if message.bot_id or message.subtype == "bot_message":
         return "app" if message.app_id or bot.app_id else "bot"

@@ -17,7 +17,7 @@ def files_of(message: SlackMessage, reading: Reading) -> list[File]:
     return [_file(raw, reading) for raw in objects(message.files) or objects([message.file])]
 
 
-def comments_of(message: SlackMessage, channel: str) -> str | None:
+def comment_of(message: SlackMessage, channel: str) -> str | None:
     """What was written when a file of this channel was uploaded: the words of a message that has no others."""
     for raw in [*objects(message.files), *objects([message.file])]:
         comment = raw.get("initial_comment")

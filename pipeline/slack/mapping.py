@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 from pipeline.errors import Rejected
 from pipeline.models import Message, Reaction, Reference
 from pipeline.rules.versions import ts_us, version
-from pipeline.slack.attachments import attachments_text, own_attachments
+from pipeline.slack.attachments import attachments_text, link_titles, own_attachments
 from pipeline.slack.author import author_of
 from pipeline.slack.blocks import blocks_text, has_rich_text
 from pipeline.slack.census import Census
 from pipeline.slack.characters import id_or_none, ts_or_none
 from pipeline.slack.directory import map_channel, map_user
-from pipeline.slack.files import comments_of, files_of
+from pipeline.slack.files import comment_of, files_of
 from pipeline.slack.known import SUBTYPES
 from pipeline.slack.names import Names, names_wanted
+from pipeline.slack.notices import is_channel_notice
 from pipeline.slack.raw import (
     SlackAttachment,
     SlackComment,
@@ -57,6 +58,8 @@ def map_message(
     """
     if not isinstance(raw, dict):
         raise Rejected(Reason.NOT_AN_OBJECT)
+    if is_channel_notice(raw):  # an event of Slack's, without a `ts`: admit has read it
+        return None
     place = _Place(team, channel, epoch)
     if census is not None:
         _take_census(raw, census)
@@ -130,6 +133,7 @@ def _living(message: SlackMessage, place: _Place, reading: Reading) -> Message:
     us, edited, author = ts_us(message.ts), _edited(message), author_of(message, reading.names)
     attachments = own_attachments(message.attachments, reading)
     text = _text(message, attachments, reading)
+    link_titles(attachments, reading)
     return Message(
         id=f"{place.team}:{place.channel}:{message.ts}",
         version=version(place.epoch, us if edited is None else edited),
@@ -163,6 +167,7 @@ def _text(message: SlackMessage, attachments: list[SlackAttachment], reading: Re
     if message.blocks:
         reading.learn_labels(said)
         shown = blocks_text(message.blocks, reading)
+        shown = "" if shown.isspace() else shown
     if shown and has_rich_text(message.blocks) and said and not reading.unread:
         return shown
     read = plain(said, reading)
@@ -179,7 +184,7 @@ def _words(text: str) -> set[str]:
 def _instead(message: SlackMessage, channel: str) -> str:
     """Where old kinds of message keep their words: a comment on a file, a topic that was set."""
     comment = SlackComment.read_part(message.comment).comment
-    return comment or comments_of(message, channel) or message.topic or message.purpose or ""
+    return comment or comment_of(message, channel) or message.topic or message.purpose or ""
 
 
 def _lane(message: SlackMessage) -> str:

@@ -23,7 +23,7 @@ def objects(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def whole(value: object) -> int:
+def _whole(value: object) -> int:
     """A whole number that is not negative and not absurd, else 0."""
     return value if type(value) is int and 0 <= value < _FAR else 0
 
@@ -35,7 +35,7 @@ def withhold(block: dict[str, Any], reading: Reading) -> str:
     return ""
 
 
-def quoted(text: str) -> str:
+def _quoted(text: str) -> str:
     """Each line behind a `> `."""
     return "\n".join("> " + line for line in text.strip("\n").split("\n"))
 
@@ -64,16 +64,16 @@ def _part(part: dict[str, Any], reading: Reading, depth: int) -> str:
         text = _inline(part, reading, depth)
     else:
         text = _element(part, reading, depth)
-    return quoted(text) if text and (kind == "rich_text_quote" or part.get("border") == 1) else text
+    return _quoted(text) if text and (kind == "rich_text_quote" or part.get("border") == 1) else text
 
 
 def _list(part: dict[str, Any], reading: Reading, depth: int) -> str:
     """Bullets or numbers, two blanks an indent; a list within a list is one indent further."""
-    indent, ordered = min(whole(part.get("indent")), _DEEPEST), part.get("style") == "ordered"
-    number, lines = whole(part.get("offset")), []
+    indent, ordered = min(_whole(part.get("indent")), _DEEPEST), part.get("style") == "ordered"
+    number, lines = _whole(part.get("offset")), []
     for item in objects(part.get("elements")):
         if item.get("type") == "rich_text_list":
-            lines.append(_parts([{**item, "indent": max(indent + 1, whole(item.get("indent")))}], reading, depth - 1))
+            lines.append(_parts([{**item, "indent": max(indent + 1, _whole(item.get("indent")))}], reading, depth - 1))
             continue
         number += 1
         lines.append("  " * indent + (f"{number}. " if ordered else "• ") + _part(item, reading, depth))
@@ -149,7 +149,7 @@ def _date(element: dict[str, Any], reading: Reading) -> str:
     address = text_or_none(element.get("url"))
     if address:
         reading.link(address)
-    return text_or_none(element.get("fallback")) or str(whole(element.get("timestamp")) or "")
+    return text_or_none(element.get("fallback")) or str(_whole(element.get("timestamp")) or "")
 
 
 def _color(element: dict[str, Any], reading: Reading) -> str:
@@ -162,7 +162,7 @@ def _emoji(element: dict[str, Any], reading: Reading) -> str:
         shown = clean("".join(chr(int(point, 16)) for point in (text_or_none(element.get("unicode")) or "").split("-")))
     except (ValueError, OverflowError):
         shown = ""
-    name, tone = text_or_none(element.get("name")), whole(element.get("skin_tone"))
+    name, tone = text_or_none(element.get("name")), _whole(element.get("skin_tone"))
     return shown or (f":{name}:" + (f":skin-tone-{tone}:" if tone else "") if name else "")
 
 

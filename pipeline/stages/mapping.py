@@ -9,7 +9,6 @@ from pipeline.rules.showing import showing
 from pipeline.slack.directory import map_channel, map_user
 from pipeline.slack.mapping import map_message
 from pipeline.slack.names import Names, names_wanted
-from pipeline.slack.notices import is_channel_notice
 from pipeline.stages.stores import Stores
 
 _MODEL = {"messages": "message", "channels": "allowed_slack_channel", "users": "user"}
@@ -33,9 +32,6 @@ def _map(work: Work, raw: object, batch: Batch, names: Names) -> None:
     try:
         if isinstance(raw, Undecodable):
             raise Rejected(raw.reason)
-        if work.header.kind == "messages" and is_channel_notice(raw):
-            work.dropped["notice.message"] += 1  # admit has read it
-            return
         record = _record(work, raw, batch.team, names)
     except Rejected as error:
         if people_in(raw, batch.team) & batch.excluded:  # a dead letter would keep it

@@ -16,7 +16,7 @@ from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.directory import Directory
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.runs import MARKS, Runs
-from pipeline.store.scripts import Changes, now
+from pipeline.store.scripts import Changes, Word, now
 from pipeline.store.vault import Vault
 
 
@@ -116,8 +116,8 @@ class ChannelAnswers:
         changes = self._guarded(asked, known)
         for pause in ended:
             changes.expect(1, "HEXISTS", keys.paused_channels(org), f"{team}|{channel}|{pause.reason}")
-        lift(changes, keys, org, team, channel)
         reasons = [pause.reason for pause in ended]
+        lift(changes, keys, org, team, channel, reasons)  # and none that a page brings at this moment
         if "shared_externally" in reasons:
             keep(changes, keys, org, team, channel, Baseline(external=True, external_at=epoch, at=self._since(asked)))
         for found in self._others(asked):
@@ -145,15 +145,16 @@ class ChannelAnswers:
         """Make the open windows that wait for this channel due, with all their tries before them, and plan what came
         since.
 
-        Pages that were dropped under the pause cost tries: they are no sign that asking is in vain.
+        Pages that were dropped under the pause cost tries: they are no sign that asking is in vain. A trigger that is
+        being posted right now left the channel out; the state keeps its answer from putting the window off.
         """
         changes.do("ZADD", keys.due, "LT", now(), f"plan:{connection}")
         names = ask(self._client, "HMGET", keys.coverage(connection), *(f"{channel}|{mark}" for mark in MARKS.values()))
         for run in filter(None, (self._runs.get(name.decode()) for name in names if name)):
             if not run.open:
                 continue
-            changes.expect(run.attempt, "HGET", keys.run(run.id), "attempt")
-            changes.do("HSET", keys.run(run.id), "state", "requested", "ask_at", 0, "failed", run.attempt, "reason", "")
+            again: dict[str, Word] = {"state": "blocked", "ask_at": 0, "failed": run.attempt, "reason": "resumed"}
+            changes.expect(run.attempt, "HGET", keys.run(run.id), "attempt").hset(keys.run(run.id), again)
             changes.do("HDEL", keys.run(run.id), "progress").do("ZADD", keys.due, now(), f"{run.item}:{run.id}")
 
     def _deliver_record(self, changes: Changes, asked: _Asked, known: Registration, epoch: int) -> None:

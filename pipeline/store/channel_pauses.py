@@ -126,9 +126,11 @@ def put(changes: Changes, keys: Keys, pause: ChannelPause) -> None:
     changes.do("HSET", keys.paused_channels(pause.org), name, json.dumps(said)).do("SADD", keys.asking, pause.org)
 
 
-def lift(changes: Changes, keys: Keys, org: str, team: str, channel: str) -> None:
-    """End every pause of a channel as part of a change."""
-    changes.do("HDEL", keys.paused_channels(org), *(f"{team}|{channel}|{reason}" for reason in REASONS))
+def lift(
+    changes: Changes, keys: Keys, org: str, team: str, channel: str, reasons: Iterable[PauseReason] = REASONS
+) -> None:
+    """End the pauses of a channel, or those for some reasons, as part of a change."""
+    changes.do("HDEL", keys.paused_channels(org), *(f"{team}|{channel}|{reason}" for reason in reasons))
 
 
 def keep(changes: Changes, keys: Keys, org: str, team: str, channel: str, baseline: Baseline) -> None:

@@ -84,14 +84,14 @@ def _look(
 ) -> None:
     letter = json.loads(fields[b"h"])
     name = letter["connection"]
+    if not name.endswith(f"/{org}"):
+        return
+    known = connections.get(name)
+    ids = {user for team, user in excluded if known is None or known.team in (None, team)}
     try:
-        if split_connection(name)[1] != org:
-            return
-        known = connections.get(name)
-        ids = {user for team, user in excluded if known is None or known.team in (None, team)}
         theirs = _whole(vault, fields, ids) if b"e" in fields else _record(vault, letter, fields, ids)
     except (Rejected, Unavailable):
-        return  # what nobody can open, nobody can read
+        return  # what nobody can open, nobody can read: nothing in here asks the store
     if not theirs:
         return
     found.ids.append(stream_id)

@@ -203,7 +203,7 @@ class Runs:
     def _given_up(self, keys: Keys, found: Run, changes: Changes) -> Changes:
         """What goes with giving a run up, if it comes to that: it is counted, and the core service is told."""
         counters.add(changes, keys, {"pulls.given_up": 1})
-        if self._events and found.state != "given_up" and found.attempt >= MOST_ATTEMPTS:
+        if self._events and found.attempt >= MOST_ATTEMPTS:
             marks = (f"{channel}|{found.mark}" for channel in found.channels)
             names = ask(self._client, "HMGET", keys.coverage(found.connection), *marks)
             lacking = [one for one, name in zip(found.channels, names, strict=True) if name == found.id.encode()]

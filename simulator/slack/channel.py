@@ -8,6 +8,9 @@ from simulator.slack.paging import SlackError, Slice, bounds, micros, newest_fir
 
 Json = dict[str, Any]
 
+NOTICE = "message_replied"
+"""The subtype of what stands in a history and is no message, in no state."""
+
 
 def ts_of(message: Json) -> str:
     """A message's `ts` as a string; old exports hold numbers."""
@@ -54,6 +57,10 @@ class Channel:
     def counts(self) -> Json:
         """How many messages in all, how many of them in history, how many threads."""
         return {"messages": len(self.messages), "history": len(self._history), "threads": len(self._threads)}
+
+    def records(self) -> int:
+        """How many messages there are or, as what is left of them says, were. Looks at each."""
+        return sum(1 for message in self.messages.values() if message.get("subtype") != NOTICE)
 
     def add(self, message: Json) -> None:
         """Put a message in. Raises `SlackError("ts_taken")` where its `ts` is in use."""

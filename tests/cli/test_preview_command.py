@@ -1,19 +1,13 @@
 """`./sluice preview`: records on stdout, the account on stderr, and a sentence for whatever is no Slack JSON."""
 
-import contextlib
 import json
-import os
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from cli.__main__ import main
 from cli.exits import Exit
 
-ROOT = Path(__file__).resolve().parents[2]
 MESSAGE = {"type": "message", "channel": "C1", "ts": "1700000000.000100", "user": "U1", "text": "hi <@U1> in <#C2>"}
 
 
@@ -211,88 +205,3 @@ def test_no_content_is_in_what_is_told(preview):
     for options in ((), ("--json",)):
         assert secret not in preview(content, "--allow", "C1", *options).err
     assert secret not in preview(f'[{{"ts": "1.0"}}, {secret}'.encode(), "--allow", "C1").err
-
-
-def run(*options: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "cli", "preview", "--kind", "messages", *options]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def test_a_closed_pipe_ends_it_quietly(tmp_path):
-    lines = tmp_path / "lines"
-    lines.write_bytes(b"\n".join([json.dumps(MESSAGE).encode()] * 5000))
-    with run("--allow", "*", str(lines)) as process:
-        assert process.stdout.readline().startswith(b"{")
-        process.stdout.close()
-        assert (process.stderr.read(), process.wait(30)) == (b"", Exit.DONE)
-
-
-@pytest.mark.parametrize("is_terminal", [True, False], ids=["a terminal", "no terminal"])
-def test_progress_is_shown_on_a_terminal_only(is_terminal):
-    shown, stderr = os.openpty() if is_terminal else os.pipe()
-    command = [sys.executable, "-m", "cli", "preview", "--kind", "messages", "--allow", "*", "-"]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
-    ) as process:
-        os.close(stderr)
-        line = json.dumps(MESSAGE).encode() + b"\n"
-        for _ in range(4):
-            process.stdin.write(line * 300)
-            process.stdin.flush()
-            time.sleep(0.6)
-        process.stdin.close()
-        said = b""
-        with contextlib.suppress(OSError):  # a terminal whose other end is closed
-            while piece := os.read(shown, 4096):
-                said += piece
-        assert process.wait(30) == Exit.DONE
-    os.close(shown)
-    assert (b"records, 0 MB" in said) == is_terminal
-    assert b"1200 messages read" in said
-
-
-PEAK = """
-import sys
-from cli.__main__ import main
-status = main(sys.argv[1:])
-peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print("peak", peak, file=sys.stderr)
-sys.exit(status)
-"""
-
-
-def peak_kib(megabytes: int, form: str) -> int:
-    """The peak of memory while so much was read; the input is never on a disk, nor in our memory."""
-    message = json.dumps({**MESSAGE, "text": "word " * 8000}).encode()
-    command = [sys.executable, "-c", PEAK, "preview", "--kind", "messages", "--allow", "*", "-"]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        out = process.stdin
-        before, between, after = {"list": (b"[", b",", b"]"), "lines": (b"", b"\n", b""),
-                                  "page": (b'{"channel": "C1", "messages": [', b",", b"]}")}[form]  # fmt: skip
-        out.write(before)
-        for number in range(megabytes * 1_000_000 // len(message)):
-            out.write((between if number else b"") + message)
-        out.write(after)
-        out.close()
-        said = process.stderr.read().decode()
-        assert process.wait(60) == Exit.DONE, said
-    return int(said.rpartition("peak ")[2])
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak of a process's memory")
-@pytest.mark.parametrize(("form", "megabytes"), [("list", 200), ("page", 60), ("lines", 60)])
-def test_memory_does_not_grow_with_the_input(form, megabytes):
-    small, large = peak_kib(20, form), peak_kib(megabytes, form)
-    assert large < small + 4096, (small, large)
-    assert large < 120_000
-
-
-def test_memory_does_not_grow_with_one_endless_value(tmp_path):
-    endless = tmp_path / "endless.json"
-    endless.write_bytes(b'[{"ts": "1.0", "text": "' + b"x" * 60_000_000)
-    with run("--allow", "*", str(endless)) as process:
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == Exit.BAD_INPUT
-        assert b"is damaged at byte 60000024: it ends in the middle of what began at byte 1" in err

@@ -1,5 +1,6 @@
 """One Sluice with all its processes, the story played on it, and a load that comes in bursts."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,11 +100,12 @@ class Pass:
         return demo.account_for(self.walk, self.everybody, [self.directory], None)
 
     def holds_all(self) -> None:
-        """The mesh holds every message that the allowed channels have in Slack: a truth beyond the ledger's."""
+        """The mesh knows every message that the allowed channels have in Slack: a truth beyond the ledger's."""
         for player in self.everybody:
             lists = set(self.walk.api.get(f"{player.path}/allowlist").json()["channels"])
             wanted = {id_: number for id_, number in self.in_slack(player).items() if id_ in lists}
-            assert self.in_mesh(player) == wanted
+            assert {id_: number for id_, number in self.kept(player).items() if id_ in lists} == wanted
+            assert self.in_mesh(player).keys() <= lists
 
     def revise(self, channels: list[str]) -> httpx.Response:
         """The first player's list, replaced whole; the API's answer."""
@@ -122,10 +124,15 @@ class Pass:
         return {row["channel"]: row["canary"].encode() for row in rows}
 
     def in_slack(self, player: Player) -> dict[str, int]:
-        """Messages by channel, as the simulator made them."""
-        workspaces = self.walk.simulator.get("/_sim/workspaces").json()["workspaces"]
+        """Messages by channel, as the simulator made them, deleted ones too: all that a record stands for."""
+        workspaces = self.walk.simulator.get("/_sim/workspaces", params={"records": 1}).json()["workspaces"]
         [mine] = [row for row in workspaces if player.connection in row["connections"]]
-        return {channel["id"]: channel["messages"] for channel in mine["channels"]}
+        return {channel["id"]: channel["records"] for channel in mine["channels"]}
+
+    def kept(self, player: Player) -> dict[str, int]:
+        """Messages by channel, with the deleted ones, of which only the id is left."""
+        path = f"/v1/{player.org}/slack/message/records"
+        return Counter(record["id"].split(":")[1] for record in self.walk.pages(path, "records", all="true"))
 
     def in_mesh(self, player: Player) -> dict[str, int]:
         """Live messages by channel."""

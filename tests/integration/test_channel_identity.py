@@ -241,6 +241,18 @@ def test_a_resume_makes_the_windows_of_every_connection_due(world: Channels) -> 
         assert isinstance(world.stores.ledger.begin(world.run_of(name)), Attempt)
 
 
+def test_a_trigger_that_is_being_posted_during_the_answer_does_not_put_the_window_off(world: Channels) -> None:
+    [name] = world.plan()
+    world.show(SHARED)
+    attempt = world.begin_run(name)
+    assert isinstance(attempt, Attempt)
+    world.resume()
+    world.stores.ledger.asked(attempt, world.stores.now_us())
+    again = world.stores.ledger.begin(world.run_of(name))
+    assert isinstance(again, Attempt)
+    assert (again.channels, again.state) == (["C1", "C2"], "requested")
+
+
 def test_a_new_attempt_leaves_out_the_paused_channel_and_asks_for_the_others(world: Channels) -> None:
     [name] = world.plan()
     world.show(SHARED)

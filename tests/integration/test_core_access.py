@@ -23,6 +23,8 @@ OF_A_CONNECTION: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/people", {}),
     ("DELETE", "/people/{person}", {}),
     ("PUT", "/people/{person}", {}),
+    ("POST", "/channels/{channel}/resume", {}),
+    ("POST", "/channels/{channel}/pause", {}),
     ("DELETE", "", {}),
 ]
 OTHER_ROUTES = [

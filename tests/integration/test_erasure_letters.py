@@ -11,6 +11,7 @@ from test_erasure import history, said
 
 from pipeline.errors import Unavailable
 from pipeline.store import counters, dead_letters, purging, receipts
+from pipeline.store.connections import Connections
 from pipeline.store.dead_letters import DeadLetter, bury
 from pipeline.store.purging import purge
 from pipeline.store.scripts import Changes
@@ -152,3 +153,20 @@ def test_what_nobody_can_open_stays(core: Core) -> None:
     erase(core)
     assert purged(core, Vault({"k2": bytes(32)})) == 0
     assert letters(core) == 1
+
+
+def test_a_store_that_is_away_for_a_moment_is_no_letter_that_cannot_be_read(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received(core, history(said("no", "U1")))
+    erase(core)
+    get = Connections.get
+
+    def away(*_: Any) -> None:
+        raise Unavailable("store away")
+
+    monkeypatch.setattr(Connections, "get", away)
+    with pytest.raises(Unavailable):
+        purged(core)
+    monkeypatch.setattr(Connections, "get", get)
+    assert purged(core) == 1

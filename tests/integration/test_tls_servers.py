@@ -10,14 +10,19 @@ from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 from sluice import SHARDS, Sluice, page
 
+from api.bell import make_sender
 from cli.checkup_servers import broker, store
+from cli.options import StackOptions
+from cli.stack import Stack
 from pipeline.certificates import distrusted
 from pipeline.errors import Unavailable
 from pipeline.store import durability
 from pipeline.store.client import DISTRUSTED, ask, connect
 from settings import Settings
+from tests.eventually import eventually
 from tests.integration.other_broker import OtherBroker
 from tests.integration.tls_servers import PROGRAM, WHY_NOT, Authority, TlsRedis
+from workers import trust
 from workers.names import sending
 
 pytestmark = [pytest.mark.tls, pytest.mark.skipif(PROGRAM is None, reason=WHY_NOT)]
@@ -128,6 +133,30 @@ def test_a_broker_that_is_not_trusted_is_not_spoken_to(why: str, addresses: dict
     with pytest.raises((OperationalError, redis.ConnectionError)) as refused:
         reach(sending(addresses[why]))
     assert distrusted(refused.value)
+
+
+@pytest.mark.parametrize("why", WRONG)
+def test_a_worker_says_at_its_start_that_the_broker_is_not_trusted(
+    why: str, addresses: dict[str, str], server: TlsRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    with make_sender(server.url) as app:
+        assert trust.look(app)
+    assert not caplog.records
+    with make_sender(addresses[why]) as app:
+        assert not trust.look(app)
+    assert [record.__dict__["says"] for record in caplog.records] == [trust.SAYS]
+
+
+def test_a_worker_process_logs_what_it_would_not_start_with(server: TlsRedis, tmp_path: Path) -> None:
+    """Broker and store are both a stranger's; the process looks at both by itself."""
+    stranger = Authority(tmp_path, "stranger")
+    wrong = f"{server.address}?ssl_ca_certs={stranger.file}"
+    given = {"SLUICE_STORE_URL": wrong, "SLUICE_VAULT_KEYS": VAULT, "SLUICE_BROKER_URL": wrong}
+    with Stack(tmp_path / "stack", StackOptions(given=given, restart_crashed=False)) as stack:
+        stack.start(["worker"])
+        log = stack.log("worker-1")
+        for said in ("broker.not_trusted", "end of SLUICE_BROKER_URL", "start.refused", "end of SLUICE_STORE_URL"):
+            eventually(lambda said=said: said in log.read_text(), said)
 
 
 def test_sentinels_that_are_not_trusted_are_not_spoken_to(server: TlsRedis, stranger: Authority) -> None:

@@ -127,3 +127,10 @@ def test_files_blocks_and_people_come_in_every_form(workspaces, messages):
     for workspace in workspaces:
         assert all(map_user(user, team=workspace.team, epoch=1) for user in workspace.users)
         assert all(map_channel(c.record, team=workspace.team, epoch=1) for c in workspace.channels.values())
+
+
+def test_a_channel_counts_the_messages_that_leave_a_record(workspaces):
+    for channel in (channel for workspace in workspaces for channel in workspace.channels.values()):
+        messages = channel.messages.values()
+        mapped = [map_message(m, team="T1", channel=channel.id, epoch=1, names=Names()) for m in messages]
+        assert channel.records() == len([record for record in mapped if record])

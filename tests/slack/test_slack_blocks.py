@@ -80,6 +80,13 @@ def test_attachments_stand_in_where_blocks_hold_no_text() -> None:
     assert mapped(text=" ", blocks=[{"type": "divider"}], attachments=[{"text": "said *so*"}]).text == "said so"
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\n\u00a0\n", "\0"])
+def test_blanks_are_no_text_wherever_they_stand(blank: str) -> None:
+    blocks, attachment = rich(section(words(blank))), {"text": "said"}
+    assert mapped(text=blank, blocks=blocks, attachments=[attachment]).text == "said"
+    assert mapped(text="words", blocks=blocks).text == "words"
+
+
 def test_only_emoji_are_a_text() -> None:
     wave = {"type": "emoji", "name": "wave", "skin_tone": 3, "unicode": "1f44b-1f3fc"}
     assert (
@@ -145,8 +152,8 @@ def test_an_element_without_its_value_says_nothing(kind: str) -> None:
 def test_titles_that_a_program_wrote_are_links_beside_a_text_and_a_previews_is_not() -> None:
     bots = {"title": "Run 7", "title_link": "https://ci.example/7"}
     preview = {"title": "Page", "title_link": "https://page.example", "from_url": "https://page.example"}
-    record = mapped(text="done", attachments=[bots, preview])
-    assert (record.text, record.links) == ("done", ["https://ci.example/7"])
+    record = mapped(text="done, see <https://page.example>", attachments=[bots, preview])
+    assert record.links == ["https://page.example", "https://ci.example/7"]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,8 @@ def test_every_real_message_reads_the_same_both_ways() -> None:
 spoken = st.text(
     st.sampled_from("ab Z9é日😀.,:;!?'\"()[]{}/#@%^+=-*_~`<>&|\\\n\t\u00a0\u200b"), min_size=1, max_size=10
 )
-address = st.sampled_from(["https://a.b/c_d?x=1&y=*2*", "mailto:ada@quay.nl", "tel:+31", "https://a.b"])
+MESSAGE = "https://t.slack.com/archives/C2/p1681413400000001"
+address = st.sampled_from(["https://a.b/c_d?x=1&y=*2*", "mailto:ada@quay.nl", "tel:+31", "https://a.b", MESSAGE])
 styles = st.fixed_dictionaries({}, optional=dict.fromkeys(("bold", "italic", "strike", "code"), st.just(True)))
 
 

@@ -139,6 +139,7 @@ def test_a_zone_in_the_text_goes_before_the_one_given() -> None:
 
 def test_a_day_alone_is_its_beginning_in_the_zone_given() -> None:
     assert parse("2024-02-29", BERLIN) == parse("29/2/2024", BERLIN) == NOON - timedelta(hours=13)
+    assert parse("20240229", BERLIN) == parse("2024-02-29", BERLIN)
     assert parse("02.02.2024", BERLIN) == parse("2024-02-02", BERLIN)
 
 

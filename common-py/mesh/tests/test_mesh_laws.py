@@ -81,3 +81,10 @@ def test_the_library_imports_nothing_of_the_project_it_lives_in() -> None:
     sources = "\n".join(path.read_text("utf-8") for path in (HERE / "src").rglob("*.py"))
     imported = set(re.findall(r"^(?:from|import) (\w+)", sources, re.MULTILINE))
     assert not imported & {"pipeline", "settings", "api", "workers", "simulator", "cli", "common_core"}
+
+
+def test_every_test_that_the_readme_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (HERE / "README.md").read_text("utf-8")))
+    tests = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert len(named) > 15
+    assert [name for name in named if f"def {name}(" not in tests] == []

@@ -154,7 +154,7 @@ def test_content_is_text_and_nothing_else(client: Browser, store: Store) -> None
     pages = [overview, client.get("/", params={"org": CANARY})]
     pages += [client.get(link) for link in Seen(overview.text).links if link.startswith("/look/")]
     pages += [client.get(link, params={"prefix": CANARY, "after": "!"}) for link in Seen(pages[2].text).links[-1:]]
-    pages.append(client.get("/login", params={"onward": f"/look/{CANARY}"}))
+    pages.append(Browser(store, "right").get("/login", params={"onward": f"/look/{CANARY}"}))
     for page in pages:
         seen = Seen(page.text)
         assert not {"script", "img"} & set(seen.tags)
@@ -212,6 +212,12 @@ def test_signing_in_leads_where_one_was_going_and_out_again(closed: Browser, sto
     assert closed.get("/v1").status_code == 401  # the cookie opens pages, and no route that a form elsewhere could use
     closed.post("/logout")
     assert closed.get(PAGE).status_code == 303
+
+
+def test_without_a_token_nobody_is_asked_for_one(client: Browser) -> None:
+    assert client.get("/login").headers["location"] == "/"
+    assert client.post("/login", data={"token": "any"}).status_code == 401
+    assert "Sign out" not in client.get("/").text
 
 
 def test_a_cookie_ends_with_its_time_and_with_its_token() -> None:

@@ -213,6 +213,8 @@ def test_an_error_body_of_any_shape_is_an_error_by_its_status(body: object) -> N
         ("", None),
         (format_datetime(datetime.fromtimestamp(NOW + 42, UTC), usegmt=True), 42.0),
         (format_datetime(datetime.fromtimestamp(NOW - 42, UTC), usegmt=True), 0.0),
+        (datetime.fromtimestamp(NOW + 42, UTC).ctime(), 42.0),
+        (format_datetime(datetime.fromtimestamp(NOW + 42, UTC)).replace("+0000", "-0000"), 42.0),
     ],
 )
 def test_retry_after_is_read_in_both_forms(value: str | None, seconds: float | None) -> None:

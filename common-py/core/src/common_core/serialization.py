@@ -107,8 +107,9 @@ def dump_bytes(value: Any) -> bytes:
         try:
             text: bytes = orjson.dumps(simple)
         except TypeError:  # a lone surrogate
-            text = b"e-"
-        if b"e-" not in text:  # orjson writes 1e-7 where json writes 1e-07
+            return dumps(simple).encode("utf-8")
+        # Of numbers near 0 they have different forms: 0.00001 and 1e-05, 1e-7 and 1e-07.
+        if b"0.0000" not in text and b"e-" not in text:
             return text
     return dumps(simple).encode("utf-8")
 

@@ -63,7 +63,7 @@ def parse(text: str, zone: Zone | None = None, choose: Choose | None = None) -> 
     text = text.strip()
     if _SLACK_TS.match(text):
         return from_slack_ts(text)
-    if _DIGITS.match(text):
+    if _DIGITS.match(text) and len(text) != 8:  # eight are a day, as ISO 8601 writes it
         return from_epoch(int(text)) if len(text) <= 16 else unreadable("too many digits")
     if _ISO_DAY.match(text):
         return from_iso8601(text, zone, choose)

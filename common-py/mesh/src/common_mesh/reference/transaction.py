@@ -126,13 +126,13 @@ class Transaction:
         said = [value if is_text(value := record.fields.get(name)) else None for name in MATCHED]
         return (self._space, record.id, record.version, record.deleted, False, record.ts_us, *said, content)
 
-    def raise_all(self, fences_: Sequence[Fence]) -> None:
+    def raise_all(self, sent: Sequence[Fence]) -> None:
         """Keep the batch's fences, and kill what those catch that rose."""
-        if not fences_:
+        if not sent:
             return
-        targets = {fence.target: self._number(self._org_space._replace(model=fence.target)) for fence in fences_}
-        self._connection.execute(_SHAPES, [{"space": targets[f.target], "fields": key(f.fields)} for f in fences_])
-        risen = killing.risen(self._connection, ((targets[fence.target], fence) for fence in fences_))
+        targets = {fence.target: self._number(self._org_space._replace(model=fence.target)) for fence in sent}
+        self._connection.execute(_SHAPES, [{"space": targets[f.target], "fields": key(f.fields)} for f in sent])
+        risen = killing.risen(self._connection, ((targets[fence.target], fence) for fence in sent))
         for space in targets.values():
             found = [_fence(*rest) for number, *rest in risen if number == space]
             self._retract(space, killing.killed(self._connection, space, found))

@@ -60,6 +60,8 @@ class Looking:
         ]
 
     async def _ask(self, request: Request) -> Response:
+        if not self.login.wanted:
+            return RedirectResponse("/", 303)
         return page("Sign in", login.form(login.onward(request.query_params.get("onward", "/")), wrong=False))
 
     async def _sign_in(self, request: Request) -> Response:
