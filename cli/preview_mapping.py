@@ -81,10 +81,8 @@ class Gate:
         allowed = self._allowed(channel)
         if not allowed.admits(channel):
             return Outcome("withheld", allowed.refusal(channel))
-        if is_channel_notice(raw):
-            notice = channel_notice(raw, team=self.team, channel=channel)
-            self.notices.update([notice.change] if notice else [])
-            return Outcome("dropped", "notice")
+        if notice := channel_notice(raw, team=self.team, channel=channel):
+            self.notices[notice.change] += 1
         record = map_message(raw, team=self.team, channel=channel, epoch=EPOCH, names=self._names, census=self.census)
         if record is None:
             return Outcome("dropped", "notice", wrapper=_wrapper(raw))
