@@ -78,6 +78,7 @@ class CoverageShown(BaseModel):
     tail: Annotated[Microseconds | None, Field(description="From here on.")] = None
     start: Annotated[Microseconds | None, Field(description="Nothing before it is wanted; null: everything is.")] = None
     since: Annotated[Microseconds | None, Field(description="The epoch of its last allow.")] = None
+    last: Annotated[str | None, Field(description="The run that covered its newest window.")] = None
     run: Annotated[str | None, Field(description="The open run of what came since.")] = None
     back: Annotated[str | None, Field(description="The open run of what was before.")] = None
     re: Annotated[str | None, Field(description="The open run of days read again.")] = None

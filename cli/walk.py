@@ -106,12 +106,18 @@ class Walk:
         """Backlog and counters."""
         return _ok(self.api.get("/v1/status"))
 
+    def coverage(self, player: Player) -> dict[str, Any]:
+        """Channel → how far it is covered, and what is left to do."""
+        found: dict[str, Any] = _ok(self.api.get(f"{player.path}/coverage"))
+        return found
+
     def await_covered(self, everybody: list[Player]) -> None:
-        """Until every requested window is covered and nothing waits."""
+        """Until every channel is read back to its start, every requested window is covered, and nothing waits."""
 
         def done() -> bool:
             runs = [run for player in everybody for run in self.runs(player)]
-            ended = bool(runs) and all(run["state"] in ("covered", "cancelled") for run in runs)
+            ended = bool(runs) and all(run["state"] in ("covered", "cancelled", "halved") for run in runs)
+            ended = ended and not any(self.coverage(player)["plan"]["backfill_channels"] for player in everybody)
             status = self.status()
             idle = _ok(self.simulator.get("/_sim/status"))["idle"]
             return bool(ended and idle and status["backlog"] == 0)

@@ -119,7 +119,7 @@ class Allowlists:
     def put(self, connection: str, wanted: Sequence[str], *, if_match: int, by: str, since: int = 0) -> Change:
         """Replace a connection's own list, if it still has the version `if_match`.
 
-        Pulls of the channels that this adds start at `since` (microseconds; 0: with all of history).
+        The channels that this adds are read back as far as `since` (microseconds; 0: to their beginning).
 
         Raises `StaleListError`, `DirectMessagesError`, or `Rejected` for a connection that is not live
         (`not_registered`) or whose team is not known yet (`no_team`).
@@ -192,11 +192,7 @@ class Allowlists:
             changes.do("HSET", allow, f"{known.team}|{channel}|{known.connection}", entry)
             changes.do("HDEL", coverage, *(f"{channel}|{name}" for name in FIELDS))
             if start:
-                changes.do(
-                    "HSET",
-                    coverage,
-                    *(word for name in ("head", "tail", "start") for word in (f"{channel}|{name}", start)),
-                )
+                changes.do("HSET", coverage, f"{channel}|start", start)
             changes.do("HSET", coverage, f"{channel}|since", epoch)
         sync_status.wanted(changes, keys, known.connection)
         changes.do("HINCRBY", key, "metadata_wanted", 1)

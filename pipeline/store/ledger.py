@@ -189,7 +189,7 @@ class Ledger:
             changes.do("ZADD", keys.due, "LT", now(), f"plan:{found.connection}")
         finished = after.tail <= int(start or 0) and (before is None or before.tail > int(start or 0))
         if self._events and self._delivers and finished:
-            tell_backfilled(self._events, changes, keys, found, channel, clock(self._client))
+            tell_backfilled(self._events, changes, keys, found, channel, after.head, clock(self._client))
         sync_status.wanted(changes, keys, found.connection)
         changes.commit(self._client)
 

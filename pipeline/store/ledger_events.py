@@ -28,7 +28,7 @@ def tell_given_up(events: Events, changes: Changes, keys: Keys, run: Run, lackin
     events.append(changes, keys, event)
 
 
-def tell_backfilled(events: Events, changes: Changes, keys: Keys, run: Run, channel: str, at: int) -> None:
-    """One channel; `at` microseconds."""
-    event = BackfillDone(at=at, connection=run.connection, team=run.team, channel=channel, until=run.latest, run=run.id)
+def tell_backfilled(events: Events, changes: Changes, keys: Keys, run: Run, channel: str, until: int, at: int) -> None:
+    """One channel, read from its start to `until`; microseconds."""
+    event = BackfillDone(at=at, connection=run.connection, team=run.team, channel=channel, until=until, run=run.id)
     events.append(changes, keys, event)

@@ -40,7 +40,7 @@ class Channels:
         shown: dict[str, dict[str, Any]] = {}
         for channel, fields in self._fields(connection).items():
             numbers = {what: int(fields[what]) for what in ("head", "tail", "start", "since") if what in fields}
-            names = {what: fields[what] for what in MARKS.values() if what in fields}
+            names = {what: fields[what] for what in (*MARKS.values(), "last") if what in fields}
             shown[channel] = numbers | names
         return shown
 

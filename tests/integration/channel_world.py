@@ -6,7 +6,7 @@ from sluice import CONNECTION, ORG, SHARDS, TEAM, Sluice, now_us, page
 
 from pipeline.store import receipts
 from pipeline.store.channel_answers import ChannelAnswers
-from pipeline.store.ledger import Attempt, Run
+from pipeline.store.runs import Attempt, Run
 
 RUNS = {"run_id": "r", "cursor": "", "next_cursor": "", "has_more": False}
 OTHER = f"ann@example.com/{ORG}"
@@ -79,7 +79,7 @@ class Channels(Sluice):
         """A new attempt, as if its time had come."""
         self.client.hset(self.keys.run(name), "ask_at", 0)
         self.client.hdel(self.keys.run(name), "progress")
-        return self.stores.ledger.begin(self.run_of(name))
+        return self.stores.ledger.runs.begin(self.run_of(name))
 
     def answer(self, attempt: Attempt, *pages: dict[str, Any]) -> None:
         """Pages of this attempt arrive and are worked through."""

@@ -69,7 +69,9 @@ class Pulls(Sluice):
         """Paragon was asked how the connection is."""
         known = self.stores.connections.get(CONNECTION)
         assert known is not None
-        self.stores.ledger.rereads.looks.keep(known, Look(at or now_us(), True, status, TEAM, credential))
+        self.stores.ledger.rereads.looks.keep(
+            known, Look(at or now_us(), True, status, TEAM, credential), self.stores.events
+        )
         for name in self.stores.ledger.touched(self.keys):
             self.stores.ledger.look(self.keys, name)
         self.drain()

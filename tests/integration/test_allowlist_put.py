@@ -244,7 +244,7 @@ def test_a_change_brings_list_effect_receipt_schedule_and_audit_together_or_not_
     assert len(fences(ready)) == 2
     assert json.loads(ready.client.hget(ready.keys.receipts, change.receipt) or b"")["state"] == "waiting"
     due = {item.decode() for item in ready.client.zrange(ready.keys.due, 0, -1)}
-    assert due == {f"patch:{CONNECTION}", f"plan:{CONNECTION}"}
+    assert due == {f"patch:{CONNECTION}", f"plan:{CONNECTION}", f"status:{CONNECTION}"}
     [(_, last)] = ready.client.xrevrange(ready.keys.audit, count=1)
     assert json.loads(last[b"e"]).items() >= {"event": "allowlist.changed", "added": 1, "removed": 1}.items()
 

@@ -13,7 +13,7 @@ from pipeline.store import dead_letters
 from pipeline.store.allowlists import DirectMessagesError
 from pipeline.store.channel_answers import CannotResumeError
 from pipeline.store.events import Events
-from pipeline.store.ledger import Attempt
+from pipeline.store.runs import Attempt
 
 SHARED = raw("C1", is_ext_shared=True)
 
@@ -218,10 +218,11 @@ def test_a_paused_channel_is_not_asked_for_its_window_stays_open_and_a_resume_ma
     assert world.begin_run(name) == "paused"
     run = world.run_of(name)
     assert (run.state, run.reason, run.attempt) == ("blocked", "channel_paused", 1)
-    assert [world.run_of(made).channels for made in world.plan()] == [["C2"]]
+    made = [world.run_of(one) for one in world.plan()]
+    assert [(run.kind, run.channels) for run in made] == [("live", ["C2"]), ("back", ["C2"])]
     world.resume()
     assert world.client.zscore(world.keys.due, f"trigger:{name}") <= world.client.time()[0] * 1e6 + 1e6
-    again = world.stores.ledger.begin(world.run_of(name))
+    again = world.stores.ledger.runs.begin(world.run_of(name))
     assert isinstance(again, Attempt)
     assert again.channels == ["C1"]
     world.answer(again, page("C1", FIRST, SECOND, THIRD))
@@ -238,7 +239,7 @@ def test_a_resume_makes_the_windows_of_every_connection_due(world: Channels) -> 
     for name, connection in ((ours, CONNECTION), (theirs, OTHER)):
         assert world.client.zscore(world.keys.due, f"trigger:{name}") <= world.client.time()[0] * 1e6 + 1e6
         assert world.client.zscore(world.keys.due, f"plan:{connection}") <= world.client.time()[0] * 1e6 + 1e6
-        assert isinstance(world.stores.ledger.begin(world.run_of(name)), Attempt)
+        assert isinstance(world.stores.ledger.runs.begin(world.run_of(name)), Attempt)
 
 
 def test_a_trigger_that_is_being_posted_during_the_answer_does_not_put_the_window_off(world: Channels) -> None:
@@ -247,8 +248,8 @@ def test_a_trigger_that_is_being_posted_during_the_answer_does_not_put_the_windo
     attempt = world.begin_run(name)
     assert isinstance(attempt, Attempt)
     world.resume()
-    world.stores.ledger.asked(attempt, world.stores.now_us())
-    again = world.stores.ledger.begin(world.run_of(name))
+    world.stores.ledger.runs.asked(attempt, world.stores.now_us())
+    again = world.stores.ledger.runs.begin(world.run_of(name))
     assert isinstance(again, Attempt)
     assert (again.channels, again.state) == (["C1", "C2"], "requested")
 
@@ -269,7 +270,7 @@ def test_a_window_that_was_given_up_under_the_pause_is_asked_for_anew(world: Cha
     world.patched()
     assert (world.begin_run(name), world.run_of(name).state) == ("paused", "given_up")
     world.resume()
-    attempt = world.stores.ledger.begin(world.run_of(name))
+    attempt = world.stores.ledger.runs.begin(world.run_of(name))
     assert isinstance(attempt, Attempt)
     assert (attempt.number, attempt.state) == (11, "requested")
 

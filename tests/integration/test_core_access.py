@@ -19,6 +19,8 @@ OF_A_CONNECTION: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", "/allowlist", LIST),
     ("POST", "/pulls", {}),
     ("GET", "/pulls", {}),
+    ("PUT", "/pulls/plan", {"json": {}}),
+    ("POST", "/pulls/{run}/release", {}),
     ("GET", "/coverage", {}),
     ("GET", "/people", {}),
     ("DELETE", "/people/{person}", {}),

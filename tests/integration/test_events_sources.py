@@ -13,7 +13,7 @@ from pipeline.errors import Unavailable
 from pipeline.events import EVENTS
 from pipeline.stages.stores import make_stores
 from pipeline.store.effects import append
-from pipeline.store.ledger import MOST_ATTEMPTS, Attempt
+from pipeline.store.runs import MOST_ATTEMPTS, Attempt
 from pipeline.store.scripts import Changes
 
 OTHER = f"ann/{ORG}"
@@ -62,7 +62,7 @@ def asked(sluice: Sluice, name: str) -> Attempt | str:
     sluice.client.hdel(sluice.keys.run(name), "progress")
     found = sluice.stores.ledger.get(name)
     assert found is not None
-    return sluice.stores.ledger.begin(found)
+    return sluice.stores.ledger.runs.begin(found)
 
 
 def answered(sluice: Sluice, attempt: Attempt | str, *pages: dict[str, Any]) -> None:
@@ -70,6 +70,17 @@ def answered(sluice: Sluice, attempt: Attempt | str, *pages: dict[str, Any]) -> 
     token = {"run_id": attempt.run.id, "attempt": attempt.number, "epoch": attempt.epoch, "gen": attempt.generation}
     sluice.receive(*({"thread_ts": "", **one, **token} for one in pages))
     sluice.drain()
+
+
+def read_back(sluice: Sluice, channel: str, *ts: str) -> None:
+    """The channel is read to its beginning; the messages come with each slice."""
+    at = now_us()
+    for _ in range(10):
+        names = sluice.stores.ledger.plan(CONNECTION, TEAM, [channel], at)
+        if not names:
+            return
+        for name in names:
+            answered(sluice, asked(sluice, name), page(channel, *ts))
 
 
 # A window that is given up.
@@ -95,7 +106,7 @@ def test_a_window_is_told_once_when_it_is_given_up(sluice: Sluice, core: Core) -
         "team": TEAM,
         "run": name,
         "channels": ["C1"],
-        "oldest": 0,
+        "oldest": run.oldest,
         "latest": run.latest,
         "attempts": MOST_ATTEMPTS,
     }
@@ -118,7 +129,7 @@ def test_an_attempt_that_is_only_early_tells_nothing(sluice: Sluice, core: Core)
         asked(sluice, name)
     found = sluice.stores.ledger.get(name)
     assert found is not None
-    assert sluice.stores.ledger.begin(found) == "early"
+    assert sluice.stores.ledger.runs.begin(found) == "early"
     assert told(core) == []
 
 
@@ -126,22 +137,24 @@ def test_an_attempt_that_is_only_early_tells_nothing(sluice: Sluice, core: Core)
 
 
 def test_the_past_of_a_channel_is_told_once_it_is_proved(sluice: Sluice, core: Core) -> None:
-    name = planned(sluice, "C1", "C2")
-    attempt = asked(sluice, name)
+    attempt = asked(sluice, planned(sluice, "C1", "C2"))
     answered(sluice, attempt, page("C1", FIRST))
-    run = sluice.stores.ledger.get(name)
-    assert run is not None
+    assert told(core) == [], "its newest slice is not its past"
+    read_back(sluice, "C1", FIRST)
     [(kind, data)] = told(core)
     assert kind == "backfill.done"
     data.pop("at")
+    shown = sluice.stores.ledger.coverage(CONNECTION)["C1"]
     known = {"connection": CONNECTION, "org": ORG, "team": TEAM}
-    assert data == {**known, "channel": "C1", "until": run.latest, "run": name}
+    assert data == {**known, "channel": "C1", "until": shown["head"], "run": shown["last"]}
     answered(sluice, attempt, page("C2", FIRST))
+    read_back(sluice, "C2", FIRST)
     assert [data["channel"] for _, data in told(core)] == ["C2"]
 
 
 def test_a_later_window_is_no_backfill(sluice: Sluice, core: Core) -> None:
     answered(sluice, asked(sluice, planned(sluice, "C1")), page("C1", FIRST))
+    read_back(sluice, "C1", FIRST)
     told(core)
     [later] = sluice.stores.ledger.plan(CONNECTION, TEAM, ["C1"], now_us() + 3600 * 1_000_000)
     answered(sluice, asked(sluice, later), page("C1", FIRST))
@@ -149,11 +162,12 @@ def test_a_later_window_is_no_backfill(sluice: Sluice, core: Core) -> None:
 
 
 def test_a_channel_that_was_revoked_and_allowed_again_is_told_again(sluice: Sluice, core: Core) -> None:
-    answered(sluice, asked(sluice, planned(sluice, "C1")), page("C1", FIRST))
-    sluice.allow()
-    sluice.drain()
-    answered(sluice, asked(sluice, planned(sluice, "C1")), page("C1", FIRST))
-    assert [kind for kind, _ in told(core)] == ["backfill.done", "revocation.done", "backfill.done"]
+    for _ in range(2):
+        answered(sluice, asked(sluice, planned(sluice, "C1")), page("C1", FIRST))
+        read_back(sluice, "C1", FIRST)
+        sluice.allow()
+        sluice.drain()
+    assert [kind for kind, _ in told(core)] == ["backfill.done", "revocation.done"] * 2
 
 
 def test_a_page_with_a_gap_proves_no_past(sluice: Sluice, core: Core) -> None:
@@ -290,6 +304,7 @@ def test_events_hold_no_content_and_no_name(sluice: Sluice, core: Core) -> None:
     sluice.receive({"kind": "channels", "channels": [channel], **runs}, {"kind": "users", "members": [member], **runs})
     message = {"type": "message", "user": "U1", "ts": FIRST, "text": CANARY}
     answered(sluice, asked(sluice, planned(sluice, "C1")), page("C1") | {"messages": [message]})
+    read_back(sluice, "C1")
     sluice.allow()
     sluice.stores.people.erase(CONNECTION, "U1", by="test")
     sluice.disconnect(CONNECTION, by="test")

@@ -168,14 +168,14 @@ def test_nothing_is_asked_for_with_a_credential_that_does_not_hold_and_it_goes_o
     known = world.sluice.stores.connections.get(CONNECTION)
     assert known is not None
     looks = world.sluice.stores.ledger.rereads.looks
-    looks.keep(known, Look(now_us(), enabled, status, TEAM))
+    looks.keep(known, Look(now_us(), enabled, status, TEAM), world.sluice.stores.events)
     for _ in range(12):
         assert world.outgoing.trigger(run) == reason
     found = world.sluice.stores.ledger.get(run)
     assert found is not None
     assert (found.state, found.reason, found.attempt) == ("blocked", reason, 0), "it costs none of its tries"
     assert 25 < (world.item("trigger", run) or 0) < 31
-    looks.keep(known, Look(now_us(), True, "VALID", TEAM))
+    looks.keep(known, Look(now_us(), True, "VALID", TEAM), world.sluice.stores.events)
     world.make_due("trigger", run)
     assert world.outgoing.trigger(run) == "asked"
     assert world.state(run) == ("requested", 1)
