@@ -148,7 +148,7 @@ def _living(message: SlackMessage, place: _Place, reading: Reading) -> Message:
         author_kind=author.kind,
         author_name=author.name,
         text=text,
-        source_text=message.text or "",
+        source_text=reading.names.unlabelled(message.text or ""),
         sent_at=_iso(us),
         edited_at=None if edited is None else _iso(edited),
         reply_count=message.reply_count,
