@@ -125,7 +125,9 @@ def show(connection: Connection, known: Known) -> ConnectionShown:
 
 @router.delete("/{user:path}", status_code=202, responses=problems(404, 422))
 def disconnect(connection: Connection, known: Known, held: Scope) -> Receipt:
-    """End the connection: its callbacks are refused, what waits is purged, what nobody else allows is retracted."""
+    """End the connection: its callbacks are refused, what waits and what is dead is purged, what nobody else allows is
+    retracted.
+    """
     try:
         receipt = known.disconnect(connection, by=held)
     except Rejected:

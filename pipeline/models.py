@@ -130,6 +130,7 @@ class Message(Internal):
     mentions: Mentions = Mentions()
     links: list[str] = []
     references: list[Reference] = []
+    withheld: int = Field(default=0, description="parts that were left out: another channel's, or the root of a thread")
 
 
 class Retraction(Internal):

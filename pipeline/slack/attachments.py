@@ -1,7 +1,5 @@
 """Attachments: what is another channel's becomes a reference, the rest is text where there is no other. Pure."""
 
-from typing import Any
-
 from pipeline.slack.blocks import blocks_text
 from pipeline.slack.characters import text_or_none
 from pipeline.slack.foreign import is_foreign, reference
@@ -18,7 +16,7 @@ def own_attachments(raw: object, reading: Reading) -> list[SlackAttachment]:
         if reading.census is not None:
             reading.census.fields("attachment", attachment)
         if is_foreign(attachment, reading.channel):
-            _withhold(attachment, reading)
+            reading.withhold("attachment", reference(attachment, reading.channel))
         else:
             own.append(SlackAttachment.read(attachment))
     return own
@@ -38,11 +36,6 @@ def attachments_text(attachments: list[SlackAttachment], reading: Reading) -> st
     """The attachments as a person reads them: pretext, title, text, fields; else blocks; else the fallback."""
     texts = (_text(attachment, reading) for attachment in attachments)
     return "\n".join(text for text in texts if text)
-
-
-def _withhold(attachment: dict[str, Any], reading: Reading) -> None:
-    reading.references += reference(attachment, reading.channel)
-    reading.count("withheld", "attachment")
 
 
 def _text(attachment: SlackAttachment, reading: Reading) -> str:

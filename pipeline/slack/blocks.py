@@ -103,9 +103,9 @@ def _shown(kind: object, part: dict[str, Any], reading: Reading, depth: int) -> 
     for name in ("url", "title_url"):
         address = text_or_none(part.get(name))
         if address:
-            reading.link(address)
-    if kind == "url":  # a source that an answer was drawn from
-        return text_or_none(part.get("text")) or text_or_none(part.get("url")) or ""
+            label = reading.link(address, text_or_none(part.get("text")) or "")
+            if kind == "url":  # a source that an answer was drawn from
+                return label
     if isinstance(kind, str) and kind in ELEMENTS:
         return ""
     known = isinstance(kind, str) and kind in BLOCKS

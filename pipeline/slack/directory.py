@@ -5,6 +5,7 @@ from pipeline.rules.versions import version
 from pipeline.slack.author import SLACKBOT, display_name
 from pipeline.slack.census import Census
 from pipeline.slack.characters import text_or_none
+from pipeline.slack.names import Names
 from pipeline.slack.raw import SlackChannel, SlackProfile, SlackUser
 
 
@@ -44,9 +45,13 @@ def map_channel(
     allowed_by: str | None = None,
     allowed_at: int | None = None,
     list_version: str | None = None,
+    names: Names | None = None,
     census: Census | None = None,
 ) -> AllowedSlackChannel:
-    """One conversation of any kind; `allowed_at` is in microseconds. Raises `Rejected`: as `map_user`."""
+    """One conversation of any kind; `allowed_at` is in microseconds. Raises `Rejected`: as `map_user`.
+
+    Of `names` only who was erased is asked for: a topic stays as Slack has it, without their labels.
+    """
     channel = SlackChannel.read(raw)
     if census is not None and isinstance(raw, dict):
         census.fields("channel", raw)
@@ -62,8 +67,8 @@ def map_channel(
         is_shared=channel.is_shared or channel.is_ext_shared or channel.is_org_shared,
         is_ext_shared=channel.is_ext_shared,
         is_archived=channel.is_archived,
-        topic=_described(channel.topic),
-        purpose=_described(channel.purpose),
+        topic=_described(channel.topic, names),
+        purpose=_described(channel.purpose, names),
         members=_members(channel),
         created_at=None if channel.created is None else channel.created * 1_000_000,
         allowed_by=allowed_by,
@@ -77,9 +82,10 @@ def _updated(value: object) -> int:
     return value if type(value) is int else 0
 
 
-def _described(value: object) -> str:
+def _described(value: object, names: Names | None) -> str:
     """A topic or purpose: `{value, creator, last_set}`."""
-    return text_or_none(value.get("value") if isinstance(value, dict) else value) or ""
+    text = text_or_none(value.get("value") if isinstance(value, dict) else value) or ""
+    return names.unlabelled(text) if names else text
 
 
 def _members(channel: SlackChannel) -> int | None:

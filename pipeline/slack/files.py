@@ -7,7 +7,8 @@ permissions in Slack, and a channel's list says nothing about them.
 from typing import Any
 
 from pipeline.models import File
-from pipeline.slack.raw import SlackFile, SlackMessage
+from pipeline.slack.foreign import names_other
+from pipeline.slack.raw import SlackComment, SlackFile, SlackMessage
 from pipeline.slack.reading import Reading
 from pipeline.slack.rich_text import objects
 
@@ -18,18 +19,22 @@ def files_of(message: SlackMessage, reading: Reading) -> list[File]:
 
 
 def comment_of(message: SlackMessage, channel: str) -> str | None:
-    """What was written when a file of this channel was uploaded: the words of a message that has no others."""
-    for raw in [*objects(message.files), *objects([message.file])]:
-        comment = raw.get("initial_comment")
-        if isinstance(comment, dict) and isinstance(comment.get("comment"), str) and not _elsewhere(raw, channel):
-            return str(comment["comment"])
-    return None
+    """What was said of a file of this channel, later or when it was uploaded: the words of a message without others."""
+    files = [*objects(message.files), *objects([message.file])]
+    here = [raw for raw in files if not _elsewhere(raw, channel)]
+    comments = objects([message.comment] if here or not files else [])
+    comments += objects([raw.get("initial_comment") for raw in here])
+    return next((text for one in comments if not names_other(one, channel) and (text := _comment(one))), None)
+
+
+def _comment(raw: dict[str, Any]) -> str | None:
+    return SlackComment.read(raw).comment
 
 
 def _file(raw: dict[str, Any], reading: Reading) -> File:
     file = SlackFile.read(raw)
     if _elsewhere(raw, reading.channel):
-        reading.count("withheld", "file")
+        reading.withhold("file")
         return File(id=file.id, mimetype=file.mimetype, filetype=file.filetype, mode=file.mode)
     return File(
         id=file.id,
@@ -44,6 +49,8 @@ def _file(raw: dict[str, Any], reading: Reading) -> File:
 
 def _elsewhere(raw: dict[str, Any], channel: str) -> bool:
     """A file says where it is shared, or nothing at all: one that leaves this channel out is another channel's."""
+    if names_other(raw, channel):
+        return True
     places: list[Any] = []
     for kind in ("channels", "groups", "ims"):
         named = raw.get(kind)

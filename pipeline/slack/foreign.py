@@ -12,10 +12,19 @@ from pipeline.slack.characters import id_or_none, ts_or_none
 
 _PERMALINK = re.compile(
     r"https?://[^/\s]+/archives/([A-Z0-9]{1,64})/p([0-9]{1,10})([0-9]{6})(?![0-9])"
-    r"|https?://[^/\s]+\.slack(?:-gov)?\.com/archives/([A-Z0-9]{1,64})(?![A-Z0-9])"
+    r"|https?://[^/\s]+\.slack(?:-gov)?\.com/(?:archives|client/[A-Z0-9]{1,64})/([A-Z0-9]{1,64})(?![A-Z0-9])"
 )
+_LABELLED = re.compile(r"<([^<>|]++)\|([^<>]*+)>")
 _MENTION = frozenset({"type", "channel_id", "style"})
 _ADDRESSES = ("from_url", "original_url")
+_TITLES = ("title_link", "author_link", "footer_url")
+_SHARES = (
+    *("is_msg_unfurl", "is_share", "message_blocks", "is_reply_unfurl", "is_thread_root_unfurl"),
+    *("is_thread_root_reply", "private_channel_prompt"),
+)
+"""By any of these an attachment is somebody's message."""
+_BY_THEMSELVES = ("elements", "style")
+"""What of an element of rich_text is looked at by itself."""
 _DEEPEST = 24
 """How deep an object is searched for ids; what lies deeper counts as another channel's."""
 
@@ -32,6 +41,15 @@ def holds_other(value: object, channel: str) -> bool:
     return any(where is None or names_other(where, channel) for where in _objects(value, _DEEPEST))
 
 
+def element_names_other(element: Mapping[str, Any], channel: str) -> bool:
+    """Whether an element of rich_text is of another channel; the elements in it say for themselves whose they are."""
+    return names_other(element, channel) or any(
+        value.__class__ is not str and isinstance(value, dict | list) and holds_other(value, channel)
+        for name, value in element.items()
+        if name not in _BY_THEMSELVES
+    )
+
+
 def is_foreign(attachment: dict[str, Any], channel: str) -> bool:
     """Whether an attachment is another channel's; a shared message that does not say whose it is counts as such."""
     if holds_other(attachment, channel) or any(linked[0] != channel for linked in _linked(attachment)):
@@ -39,7 +57,7 @@ def is_foreign(attachment: dict[str, Any], channel: str) -> bool:
     says_own = attachment.get("channel_id") is not None or attachment.get("channel") is not None
     if says_own or any(_linked(attachment)):
         return False
-    return any(attachment.get(mark) for mark in ("is_msg_unfurl", "is_share", "message_blocks"))
+    return any(attachment.get(mark) for mark in _SHARES)
 
 
 def reference(value: object, channel: str) -> list[Reference]:
@@ -58,7 +76,22 @@ def reference(value: object, channel: str) -> list[Reference]:
 
 def is_another_message(address: str, channel: str) -> bool:
     """Whether an address is that of another channel, or of a message in it."""
-    return "/archives/" in address and any(linked != channel for linked, _ in _linked({"from_url": address}))
+    return is_slacks(address) and any(linked != channel for linked, _ in _linked({"from_url": address}))
+
+
+def is_slacks(text: str) -> bool:
+    """Whether an address of a channel may be in the text."""
+    return "/archives/" in text or "/client/" in text
+
+
+def without_labels(source: str, channel: str) -> str:
+    """A message's mrkdwn without the labels of other channels' messages, which may quote them."""
+    return _LABELLED.sub(lambda link: _unlabelled(link, channel), source) if is_slacks(source) else source
+
+
+def _unlabelled(link: re.Match[str], channel: str) -> str:
+    address = next((part for part in link.groups() if is_another_message(part, channel)), None)
+    return f"<{address}>" if address else link[0]
 
 
 def _id(value: object) -> object:
@@ -72,6 +105,11 @@ def _linked(attachment: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
         found = _PERMALINK.match(address) if isinstance(address, str) else None
         if found:
             yield (found[1], f"{found[2]}.{found[3]}") if found[1] else (found[4], None)
+    for name in _TITLES:  # of a message: a channel may be pointed at without a word of it
+        address = attachment.get(name)
+        found = _PERMALINK.match(address) if isinstance(address, str) else None
+        if found and found[1]:
+            yield found[1], f"{found[2]}.{found[3]}"
 
 
 def _objects(value: object, depth: int) -> Iterator[dict[str, Any] | None]:

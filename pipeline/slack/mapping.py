@@ -18,12 +18,12 @@ from pipeline.slack.census import Census
 from pipeline.slack.characters import id_or_none, ts_or_none
 from pipeline.slack.directory import map_channel, map_user
 from pipeline.slack.files import comment_of, files_of
+from pipeline.slack.foreign import without_labels
 from pipeline.slack.known import SUBTYPES
 from pipeline.slack.names import Names, names_wanted
 from pipeline.slack.notices import is_channel_notice
 from pipeline.slack.raw import (
     SlackAttachment,
-    SlackComment,
     SlackEdited,
     SlackMessage,
     SlackReaction,
@@ -134,6 +134,8 @@ def _living(message: SlackMessage, place: _Place, reading: Reading) -> Message:
     attachments = own_attachments(message.attachments, reading)
     text = _text(message, attachments, reading)
     link_titles(attachments, reading)
+    files = files_of(message, reading)
+    _withhold_root(message, reading)
     return Message(
         id=f"{place.team}:{place.channel}:{message.ts}",
         version=version(place.epoch, us if edited is None else edited),
@@ -148,16 +150,17 @@ def _living(message: SlackMessage, place: _Place, reading: Reading) -> Message:
         author_kind=author.kind,
         author_name=author.name,
         text=text,
-        source_text=message.text or "",
+        source_text=without_labels(reading.names.unlabelled(message.text or ""), place.channel),
         sent_at=_iso(us),
         edited_at=None if edited is None else _iso(edited),
         reply_count=message.reply_count,
         latest_reply=message.latest_reply,
         reactions=[_reaction(reaction) for reaction in SlackReaction.read_all(message.reactions) if reaction.name],
-        files=files_of(message, reading),
+        files=files,
         mentions=reading.found.mentions(),
         links=list(reading.found.links),
-        references=[*reading.references, *_root(message, reading)],
+        references=reading.references,
+        withheld=reading.withheld,
     )
 
 
@@ -172,7 +175,7 @@ def _text(message: SlackMessage, attachments: list[SlackAttachment], reading: Re
         return shown
     read = plain(said, reading)
     if read:
-        return read if _words(shown) <= _words(read) else shown
+        return shown if shown and not _words(shown) <= _words(read) else read
     beside = attachments_text([one for one in attachments if not (shown and one.from_url)], reading)
     return "\n".join(filter(None, (shown, beside))) or plain(_instead(message, reading.channel), reading)
 
@@ -183,8 +186,7 @@ def _words(text: str) -> set[str]:
 
 def _instead(message: SlackMessage, channel: str) -> str:
     """Where old kinds of message keep their words: a comment on a file, a topic that was set."""
-    comment = SlackComment.read_part(message.comment).comment
-    return comment or comment_of(message, channel) or message.topic or message.purpose or ""
+    return comment_of(message, channel) or message.topic or message.purpose or ""
 
 
 def _lane(message: SlackMessage) -> str:
@@ -201,14 +203,13 @@ def _edited(message: SlackMessage) -> int | None:
     return None if ts is None else ts_us(ts)
 
 
-def _root(message: SlackMessage, reading: Reading) -> list[Reference]:
+def _withhold_root(message: SlackMessage, reading: Reading) -> None:
     """A broadcast repeats its thread's first message as `root`: a pointer is enough."""
     root = message.root
-    if not isinstance(root, dict):
-        return []
-    own = next((name for name in map(id_or_none, (root.get("channel_id"), root.get("channel"))) if name), None)
-    reading.count("withheld", "root")
-    return [Reference(channel=own or reading.channel, ts=message.thread_ts or ts_or_none(root.get("ts")))]
+    if isinstance(root, dict):
+        own = next((name for name in map(id_or_none, (root.get("channel_id"), root.get("channel"))) if name), None)
+        ts = message.thread_ts or ts_or_none(root.get("ts"))
+        reading.withhold("root", [Reference(channel=own or reading.channel, ts=ts)])
 
 
 def _reaction(reaction: SlackReaction) -> Reaction:

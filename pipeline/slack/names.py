@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.slack.characters import clean, id_or_none
 
 _MENTIONED = re.compile(r"<[@#]([A-Za-z0-9_.-]{1,64})[|>]")
+_LABELLED = re.compile(r"<@([A-Za-z0-9_.-]{1,64})\|[^<>]*+>")
 _TEXTS = ("text", "blocks", "attachments", "comment", "files", "file", "topic", "purpose")
 """Where a message's text may come from."""
 _DEEPEST = 24
@@ -16,10 +17,20 @@ _DEEPEST = 24
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Display names of the team's users, and names of its *allowed* channels, by Slack id."""
+    """Display names of the team's users, and names of its *allowed* channels, by Slack id. Who was erased is called by
+    the id itself.
+    """
 
     users: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
+
+    def unlabelled(self, source: str) -> str:
+        """Slack's own text as it is, but for the labels of who was erased: `<@U1|Rob Root>` becomes `<@U1>`."""
+        if "<@" not in source or "|" not in source:
+            return source
+        return _LABELLED.sub(
+            lambda found: f"<@{found[1]}>" if self.users.get(found[1]) == found[1] else found[0], source
+        )
 
 
 def names_wanted(raw_messages: Iterable[object]) -> set[str]:

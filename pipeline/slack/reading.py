@@ -1,6 +1,7 @@
 """What one message is read with, and what reading it finds: names go in, mentions and links come out. Pure."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.models import Mentions, Reference
@@ -46,6 +47,8 @@ class Reading:
     """What `text` calls the users, channels and groups that blocks mention by their bare ids."""
     found: Found = field(default_factory=Found)
     references: list[Reference] = field(default_factory=list)
+    withheld: int = 0
+    """How many parts of the message are another channel's."""
     unread: bool = False
     """Something that a person sees could not be read."""
 
@@ -53,6 +56,12 @@ class Reading:
         """Tell the census, if anybody asked for one."""
         if self.census is not None:
             self.census.add(kind, name)
+
+    def withhold(self, part: str, references: Iterable[Reference] = ()) -> None:
+        """Note that another channel's content was left out: where it is, as far as that is known, and a count."""
+        self.references += references
+        self.withheld += 1
+        self.count("withheld", part)
 
     def learn_labels(self, source: str) -> None:
         """Take the labels out of a message's mrkdwn: blocks have none of their own."""

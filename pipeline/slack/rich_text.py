@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pipeline.slack.characters import clean, id_or_none, text_or_none
-from pipeline.slack.foreign import names_other, reference
+from pipeline.slack.foreign import element_names_other, reference
 from pipeline.slack.reading import Reading
 
 _DEEPEST: Final = 12
@@ -30,8 +30,7 @@ def _whole(value: object) -> int:
 
 def withhold(block: dict[str, Any], reading: Reading) -> str:
     """Leave out another channel's content: a reference and a count stay."""
-    reading.references += reference(block, reading.channel)
-    reading.count("withheld", "block")
+    reading.withhold("block", reference(block, reading.channel))
     return ""
 
 
@@ -56,7 +55,7 @@ def _parts(elements: object, reading: Reading, depth: int) -> str:
 
 def _part(part: dict[str, Any], reading: Reading, depth: int) -> str:
     kind = part.get("type")
-    if names_other(part, reading.channel):
+    if element_names_other(part, reading.channel):
         return withhold(part, reading)
     if kind == "rich_text_list":
         text = _list(part, reading, depth)
@@ -92,7 +91,7 @@ def _element(element: dict[str, Any], reading: Reading, depth: int) -> str:
     kind = element.get("type")
     if kind == "channel":
         return _channel(element, reading)
-    if names_other(element, reading.channel):
+    if element_names_other(element, reading.channel):
         return withhold(element, reading)
     if kind == "text":
         return text_or_none(element.get("text")) or ""
@@ -147,9 +146,8 @@ def _broadcast(element: dict[str, Any], reading: Reading) -> str:
 def _date(element: dict[str, Any], reading: Reading) -> str:
     """What the author's client showed, else the Unix seconds: in whose time zone a reader reads is not known."""
     address = text_or_none(element.get("url"))
-    if address:
-        reading.link(address)
-    return text_or_none(element.get("fallback")) or str(_whole(element.get("timestamp")) or "")
+    shown = text_or_none(element.get("fallback")) or str(_whole(element.get("timestamp")) or "")
+    return reading.link(address, shown) if address else shown
 
 
 def _color(element: dict[str, Any], reading: Reading) -> str:

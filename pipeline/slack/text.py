@@ -134,9 +134,8 @@ def _command(command: str, label: str, reading: Reading) -> str:
     if name == "subteam" and arguments and _NAME.match(arguments[0]):
         return reading.group(arguments[0], label)
     if name == "date":
-        if len(arguments) > 2 and _ADDRESS.match(arguments[2]):
-            reading.link(arguments[2])
-        return label or "^".join(arguments[:1])
+        shown = label or "^".join(arguments[:1])
+        return reading.link(arguments[2], shown) if len(arguments) > 2 and _ADDRESS.match(arguments[2]) else shown
     return label or "@" + name
 
 

@@ -18,12 +18,13 @@ def map_records(stores: Stores, batch: Batch) -> Batch:
     """The batch with internal records. Directory names are looked up once for all of it."""
     works = [work for work in batch.live() if work.envelope is not None]
     names = _names(stores, batch, [work for work in works if work.header.kind == "messages"])
+    nameless = Names(users={person: person for team, person in batch.excluded if team == batch.team})
     for work in works:
         if work.envelope is not None and work.header.kind == "messages":
             since = stores.ledger.counted_since(work.epoch)
             work.shows = showing(work.raw, thread=work.envelope.thread_ts or "", since=since)
         for raw in work.raw:
-            _map(work, raw, batch, names)
+            _map(work, raw, batch, names if work.header.kind == "messages" else nameless)
         work.raw = []
     return batch
 
@@ -56,7 +57,7 @@ def _record(work: Work, raw: object, team: str, names: Names) -> Internal | None
             channel = (work.envelope.channel if work.envelope else None) or ""
             return map_message(raw, team=team, channel=channel, epoch=work.epoch, names=names, census=work.census)
         case "channels":
-            return map_channel(raw, team=team, epoch=work.epoch, census=work.census)
+            return map_channel(raw, team=team, epoch=work.epoch, names=names, census=work.census)
         case _:
             return map_user(raw, team=team, epoch=work.epoch, census=work.census)
 

@@ -141,12 +141,13 @@ def _bury(stores: Stores, changes: Changes, keys: Keys, work: Work, now: int) ->
     header = work.header
     if work.sealed_death:
         _log.error("entry.dead", extra={"receipt": header.receipt, "reason": work.sealed_death, "shard": keys.shard})
-        letter = DeadLetter(header.receipt, header.connection, work.sealed_death, now)
+        letter = DeadLetter(header.receipt, header.connection, work.sealed_death, now, generation=header.generation)
         bury_sealed(changes, keys, letter, work.stored.header, work.stored.sealed)
     for dead in work.dead:
         if dead.model == "retraction":
             _log.error("retraction.dead", extra={"receipt": header.receipt, "reason": dead.reason})
-        letter = DeadLetter(header.receipt, header.connection, dead.reason, now, dead.model, dead.id, dead.version)
+        named = (dead.model, dead.id, dead.version, header.generation)
+        letter = DeadLetter(header.receipt, header.connection, dead.reason, now, *named)
         bury(changes, keys, stores.vault, letter, _raw(dead))
 
 

@@ -15,11 +15,16 @@ from pipeline.store.scripts import Changes
 from pipeline.store.vault import Vault
 
 _PAGE = 1000
+_OURS = ("key", "generation")
+"""What no list shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Why one record of a callback is dead. Without an id it stands for every record of its receipt."""
+    """Why one record of a callback is dead. Without an id it stands for every record of its receipt.
+
+    `generation` is the connection's when the callback came; 0 where that cannot be read.
+    """
 
     receipt: str
     connection: str
@@ -28,23 +33,29 @@ class DeadLetter:
     model: str | None = None
     id: str | None = None
     version: str | None = None
+    generation: int = 0
 
-    def public(self) -> dict[str, Any]:
-        """What the API lists."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    def header(self, **more: Any) -> bytes:
+        """As it lies in the store, in clear."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__} | more, separators=(",", ":")).encode()
 
 
 def bury(changes: Changes, keys: Keys, vault: Vault, letter: DeadLetter, raw: bytes) -> None:
     """Keep the letter and its sealed raw record as part of an atomic change."""
-    header = json.dumps({**letter.public(), "key": vault.key_id}, separators=(",", ":")).encode()
+    header = letter.header(key=vault.key_id)
     sealed = vault.seal(split_connection(letter.connection)[1], header, raw)
     changes.do("XADD", keys.dead, "*", "h", header, "p", sealed)
 
 
 def bury_sealed(changes: Changes, keys: Keys, letter: DeadLetter, entry_header: bytes, sealed: bytes) -> None:
     """Keep a whole entry that could not even be opened, still under its own seal and header."""
-    header = json.dumps(letter.public(), separators=(",", ":")).encode()
-    changes.do("XADD", keys.dead, "*", "h", header, "e", entry_header, "p", sealed)
+    changes.do("XADD", keys.dead, "*", "h", letter.header(), "e", entry_header, "p", sealed)
+
+
+def look_again(changes: Changes, keys: Keys, org: str, epoch: int) -> None:
+    """Let upkeep look for what has to go (`purging`) from the first letter on, as part of a change at that epoch."""
+    # The epoch makes the mark differ from one that a purge, which is under way, has just read.
+    changes.do("HSET", keys.purging, org, f"0-0 {epoch}")
 
 
 def listing(client: redis.Redis, shards: Shards, org: str | None, limit: int) -> Iterator[dict[str, Any]]:
@@ -60,8 +71,8 @@ def _newest_first(client: redis.Redis, keys: Keys) -> Iterator[dict[str, Any]]:
     while rows := ask(client, "XREVRANGE", keys.dead, before, "-", "COUNT", _PAGE):
         for stream_id, fields in rows:
             letter = json.loads(fields[b"h"])
-            letter.pop("key", None)
-            yield {"dead_letter": f"{keys.shard:02x}-{stream_id.decode()}", **letter}
+            shown = {name: said for name, said in letter.items() if name not in _OURS}
+            yield {"dead_letter": f"{keys.shard:02x}-{stream_id.decode()}", **shown}
         before = f"({rows[-1][0].decode()}"
 
 

@@ -1,4 +1,6 @@
-"""Disconnecting: one script ends a connection; the drain settles what was waiting, unopened, as purged."""
+"""Disconnecting: one script ends a connection; the drain settles what was waiting, unopened, as purged, and upkeep
+deletes its dead letters.
+"""
 
 import redis
 
@@ -7,7 +9,7 @@ from pipeline.errors import Rejected
 from pipeline.models import Internal, Retraction, User
 from pipeline.rules.allowlist import difference
 from pipeline.rules.versions import epoch_digits, version
-from pipeline.store import audit, channel_pauses, effects, sync_status
+from pipeline.store import audit, channel_pauses, dead_letters, effects, sync_status
 from pipeline.store.allowlists import Allowlists, retractions
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
@@ -51,6 +53,7 @@ class Disconnect:
                 epoch=epoch,
                 records=self._records(org, known, epoch, last=last),
             )
+            dead_letters.look_again(changes, keys, org, epoch)
             audit.note(changes, keys, "connection.disconnected", connection, by, epoch)
             return changes
 

@@ -14,7 +14,7 @@ script touches one hash slot.
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
     {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
-    {sN}:purging                 organisation → up to which dead letter its erased were looked for, epoch of the last
+    {sN}:purging                 organisation → up to which dead letter was looked for what has to go, epoch of the last
     {sN}:paused:<org>            <team>|<channel>|<reason> → JSON of when: channels that are not read now
     {sN}:baseline:<org>          <team>|<channel> → JSON of what was known of it when it was allowed, or confirmed since
     {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |cost, |since, |days, |deep, |last, and open runs
@@ -128,7 +128,7 @@ class Keys:
 
     @property
     def purging(self) -> str:
-        """How far the dead letters have been searched for who was erased."""
+        """How far the dead letters have been searched for what has to go."""
         return self._key("purging")
 
     @property

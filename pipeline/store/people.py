@@ -10,7 +10,7 @@ import redis
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected
 from pipeline.rules.exclusion import ERASED, READMITTED, Person, fences
-from pipeline.store import audit, effects
+from pipeline.store import audit, dead_letters, effects
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.directory import Directory
@@ -103,8 +103,7 @@ class People:
     def _exclude(self, org: str, person: Person, epoch: int) -> Changes:
         keys = self._shards.of_org(org)
         changes = Changes().do("HSET", keys.erased(org), "|".join(person), epoch)
-        # From the beginning of the dead letters. The epoch makes it differ from where a purge just began.
-        changes.do("HSET", keys.purging, org, f"0-0 {epoch}")
+        dead_letters.look_again(changes, keys, org, epoch)
         self._directory.forget(changes, org, *person)
         return changes
 

@@ -95,8 +95,12 @@ def test_nor_does_another_connection_or_a_new_registration(core: Core) -> None:
 def test_who_mentions_them_says_their_id_whatever_the_label_says(core: Core) -> None:
     erase(core)
     core.sluice.receive(history(said(THIRD, "U2", "ask <@U1|Rob Root>, <@U2>")))
+    topic = {"id": "C1", "topic": {"value": "<@U1|Rob Root> leads"}}
+    core.sluice.receive({"kind": "channels", "channels": [topic]})
     core.sluice.drain()
-    assert core.sluice.live()[f"{TEAM}:C1:{THIRD}"]["text"] == "ask @U1, @ann"
+    told = core.sluice.live()[f"{TEAM}:C1:{THIRD}"]
+    assert (told["text"], told["source_text"]) == ("ask @U1, @ann", "ask <@U1>, <@U2>")
+    assert core.sluice.live("allowed_slack_channel")[f"{TEAM}:C1"]["topic"] == "<@U1> leads"
 
 
 def test_a_text_that_was_delivered_before_keeps_the_name_until_it_is_read_again(core: Core) -> None:

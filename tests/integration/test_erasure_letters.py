@@ -103,7 +103,7 @@ def test_letters_of_another_organisation_and_of_another_team_stay(core: Core) ->
     core.sluice.register(other := f"kim/{ORG}", team="TOTHER")
     changes, raw = Changes(), json.dumps(said(GOOD, "U1")).encode()
     for name in (neighbour, other, CONNECTION):
-        bury(changes, keys, vault, DeadLetter("00" * 17, name, "bad_ts", 1, "message"), raw)
+        bury(changes, keys, vault, DeadLetter("00" * 17, name, "bad_ts", 1, "message", generation=1), raw)
     changes.commit(core.sluice.client)
     erase(core)
     assert purged(core) == 1

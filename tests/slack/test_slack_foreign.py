@@ -37,6 +37,10 @@ WITHHELD = [
     ({"from_url": "https://t.enterprise.slack.com/archives/C2", "text": CANARY}, [("C2", None)]),
     ({"channel_id": "C1", "from_url": LINK, "text": CANARY}, [("C2", THERE)]),
     ({"channel_id": "C2", "from_url": LINK, "text": CANARY}, [("C2", THERE)]),
+    ({"from_url": "https://app.slack.com/client/T1/C2/thread/C2-1.2", "text": CANARY}, [("C2", None)]),
+    ({"title_link": LINK, "title": CANARY}, [("C2", THERE)]),
+    ({"author_link": LINK, "text": CANARY, "channel_id": "C1"}, [("C2", THERE)]),
+    ({"is_thread_root_unfurl": True, "text": CANARY}, []),
     ({"is_share": True, "pretext": CANARY}, []),
     ({"is_msg_unfurl": True, "blocks": SAID}, []),
     ({"is_msg_unfurl": "true", "text": CANARY}, []),
@@ -66,6 +70,7 @@ def test_a_foreign_attachment_leaves_a_reference_and_a_count(
     assert {key: count for key, count in census.counts.items() if key[0] == "withheld"} == {
         ("withheld", "attachment"): 1
     }
+    assert record.withheld == 1
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,8 @@ def test_a_foreign_attachment_leaves_a_reference_and_a_count(
         {"from_url": LINK.replace("C2", "C1"), "is_msg_unfurl": True, "text": "own"},
         {"from_url": "https://lists.example/archives/C2", "text": "own"},
         {"fallback": "own", "message_blocks": []},
+        {"text": "own", "title_link": "https://t.slack.com/archives/C2"},
+        {"text": "own", "from_url": "https://app.slack.com/client/T1/C1", "is_share": True},
     ],
 )
 def test_an_attachment_of_this_channel_or_of_none_is_read(attachment: dict[str, Any]) -> None:
@@ -87,9 +94,29 @@ def test_an_attachment_of_this_channel_or_of_none_is_read(attachment: dict[str, 
 def test_of_a_link_to_another_channels_message_the_address_is_all() -> None:
     link = {"type": "link", "url": LINK, "text": CANARY}
     blocks = [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}]
-    for raw in ({"text": f"<{LINK}|{CANARY}>"}, {"blocks": blocks}):
+    source = {"type": "url", "url": LINK, "text": CANARY}
+    for raw in (
+        {"text": f"<{LINK}|{CANARY}>"},
+        {"text": f"<{CANARY}|{LINK}>"},
+        {"blocks": blocks},
+        {"blocks": [{"type": "task_card", "sources": [source]}]},
+    ):
         record, _ = mapped(**raw)
         assert (record.text, record.links) == (LINK, [LINK])
+        assert CANARY not in record.model_dump_json()
+
+
+def test_only_labels_of_other_channels_messages_leave_the_source_text() -> None:
+    own, elsewhere = LINK.replace("C2", "C1"), "https://a.example/archives/x"
+    kept = f"<@U1|Ada> <{own}|above> <{elsewhere}|list> a &lt;{LINK}|b&gt;"
+    assert mapped(text=f"{kept} <{LINK}|{CANARY}>")[0].source_text == f"{kept} <{LINK}>"
+
+
+def test_a_date_that_links_to_another_channels_message_is_its_address() -> None:
+    date = {"type": "date", "timestamp": 1, "url": LINK, "fallback": CANARY}
+    blocks = [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [date]}]}]
+    for raw in ({"text": f"<!date^1^{{date}}^{LINK}|{CANARY}>"}, {"blocks": blocks}):
+        assert mapped(**raw)[0].text == LINK
 
 
 def test_a_mention_of_a_channel_in_an_attachments_blocks_is_no_foreign_content() -> None:
@@ -115,13 +142,18 @@ def test_a_mention_of_a_channel_in_an_attachments_blocks_is_no_foreign_content()
             {"type": "unheard_of", "text": CANARY, "channel_id": "C2"}]}]},
         {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [
             {"type": "channel", "text": CANARY, "channel_id": "c 2"}]}]},
+        {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [
+            {"type": "unheard_of", "text": CANARY, "of": [{"message": {"channel": "C2"}}]}]}]},
+        {"type": "rich_text", "elements": [{"type": "rich_text_section", "of": {"channel": "C2"}, "elements": [
+            {"type": "text", "text": CANARY}]}]},
         {"type": "rich_text", "elements": [{"type": "rich_text_list", "elements": [
             {"type": "rich_text_list", "channel": "C2", "elements": RICH[0]["elements"]}]}]},
     ],
 )  # fmt: skip
 def test_a_block_that_names_another_channel_is_withheld(block: dict[str, Any]) -> None:
-    record, _ = mapped(text="", blocks=[block])
+    record, census = mapped(text="", blocks=[block])
     assert CANARY not in record.model_dump_json()
+    assert record.withheld == census.counts[("withheld", "block")]
 
 
 def test_what_lies_too_deep_to_be_looked_at_is_withheld() -> None:
@@ -160,6 +192,8 @@ def test_a_root_is_a_reference(root: dict[str, Any], reference: tuple[str, str])
         {"shares": {"private": {"C2": [{"ts": THERE}]}}},
         {"shares": {"public": "C2"}},
         {"shares": 7},
+        {"channel_id": "C2"},
+        {"channels": ["C1"], "channel": {"id": "C2"}},
     ],
 )
 def test_a_file_that_lives_elsewhere_keeps_its_id_and_type(where: dict[str, Any]) -> None:
@@ -168,6 +202,17 @@ def test_a_file_that_lives_elsewhere_keeps_its_id_and_type(where: dict[str, Any]
     assert record.files[0].model_dump(exclude_none=True) == {"id": "F1", "mimetype": "text/plain"}
     assert CANARY not in record.model_dump_json()
     assert dict(census.counts) == {("withheld", "file"): 1}
+    assert record.withheld == 1
+
+
+@pytest.mark.parametrize("where", [{"channels": ["C2"]}, {"channel_id": "C2"}])
+def test_a_comment_goes_the_way_of_its_file(where: dict[str, Any]) -> None:
+    record, _ = mapped(subtype="file_comment", comment={"comment": CANARY}, file={"id": "F1", **where})
+    assert CANARY not in record.model_dump_json()
+
+
+def test_a_comment_that_names_another_channel_is_not_read() -> None:
+    assert mapped(subtype="file_comment", comment={"comment": CANARY, "channel": "C2"})[0].text == ""
 
 
 @pytest.mark.parametrize(

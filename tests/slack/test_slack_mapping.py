@@ -359,3 +359,23 @@ def test_names_wanted_looks_wherever_a_text_may_come_from() -> None:
         None,
     ]
     assert names_wanted(raws) == {"U1", "U2", "U3", "C1", "U4", "U5"}
+
+
+def test_a_label_of_who_was_erased_stands_in_no_text_and_every_other_stays_as_slack_has_it() -> None:
+    source = "ask <@U9|Rob Root>, <@U1|ada>, `<@U9|Rob Root>` *now* <@U9> <#C9|U9> <@U9|"
+    kept = "ask <@U9>, <@U1|ada>, `<@U9>` *now* <@U9> <#C9|U9> <@U9|"
+    names = Names(users={"U1": "Ada", "U9": "U9"})
+    block = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [_mention("U9")]}]}
+    raw = {"ts": TS, "text": source, "blocks": [block], "attachments": [{"text": "<@U\x009|Rob Root>"}]}
+    record = map_message(raw, team="T1", channel="C1", epoch=EPOCH, names=names)
+    assert record is not None
+    assert record.source_text == kept
+    assert "Rob Root" not in record.model_dump_json()
+    assert mapped(text=source).source_text == source, "nobody was erased"
+    described = {"value": "lead: <@U\x009|Rob Root>"}
+    channel = map_channel({"id": "C1", "topic": described, "purpose": described}, team="T1", epoch=EPOCH, names=names)
+    assert (channel.topic, channel.purpose) == ("lead: <@U9>", "lead: <@U9>")
+
+
+def _mention(user: str) -> dict[str, str]:
+    return {"type": "user", "user_id": user}

@@ -103,6 +103,12 @@ def test_what_could_mean_several_moments_is_ambiguous(text: str) -> None:
         "0000-001T12:00:00Z",
         "2024-02-29x12:00:00Z",
         "2024-02-29T12:00:00+24:00",
+        "2024-02-29T12:00.5Z",
+        "2024-02-29T12,5Z",
+        "2024-02-29T12:00:60Z",
+        "2024-02-29T24:00:00.1Z",
+        "2024-02-29T24:01Z",
+        "9999-12-31T24:00Z",
         "29 Brumaire 2024 12:00 UTC",
         "29 Feb 2024 13:00 PM UTC",
         "29 Feb 2024 0 am UTC",
@@ -131,6 +137,13 @@ BERLIN, NEW_YORK, SAMOA = "Europe/Berlin", "America/New_York", "Pacific/Apia"
 def test_a_time_without_a_zone_is_one_where_a_zone_is_given(text: str) -> None:
     assert parse(text, BERLIN) == parse(text, ZoneInfo(BERLIN)) == NOON
     assert parse(text, timezone(timedelta(hours=1))) == NOON
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-02-28T24:00Z", "20240228t24z", "2024-059 24:00:00.000 UTC", "2024-W09-3T240000Z"]
+)
+def test_the_end_of_a_day_is_the_beginning_of_the_next(text: str) -> None:
+    assert parse(text) == NOON - timedelta(hours=12)
 
 
 def test_a_zone_in_the_text_goes_before_the_one_given() -> None:

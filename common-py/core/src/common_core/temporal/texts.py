@@ -18,8 +18,10 @@ _SLACK_TS = re.compile(r"\d{1,10}\.\d{6}\Z", re.ASCII)
 _DIGITS = re.compile(r"\d+\Z", re.ASCII)
 _ISO_DAY = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}|\d{3})", re.ASCII | re.IGNORECASE)
 _ISO = re.compile(
-    r"(?P<day>[\dWw-]{7,10}(?:[T ][\d:.,]+)?) ?(?P<zone>[+-][\d:]+|[A-Z]{1,5})?", re.ASCII | re.IGNORECASE
+    r"(?P<day>[\dWw-]{7,10}(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?)?) ?(?P<zone>[+-][\d:]+|[A-Z]{1,5})?",
+    re.ASCII | re.IGNORECASE,
 )
+_END_OF_DAY = re.compile(r"(?<=[T ])24(?=(?::?00)*(?:[.,]0+)?\Z)", re.ASCII)
 _ORDINAL_DAY = re.compile(r"\A(\d{4})-?(\d{3})(?=[T ]|\Z)", re.ASCII | re.IGNORECASE)
 
 _MONTHS = [
@@ -71,7 +73,8 @@ def parse(text: str, zone: Zone | None = None, choose: Choose | None = None) -> 
 
 
 def from_iso8601(text: str, zone: Zone | None = None, choose: Choose | None = None) -> datetime:
-    """ISO 8601 with a zone; digits after the sixth of a fraction are cut.
+    """ISO 8601 with a zone; digits after the sixth of a fraction are cut, 24:00 is the next day's beginning. A fraction
+    of minutes or hours, which readers take for one of seconds, and a leap second are not read.
 
     >>> from_iso8601("2024-02-29T12:00:00.5Z") == from_iso8601("2024-060 12:00:00.5 UTC")
     True
@@ -80,7 +83,8 @@ def from_iso8601(text: str, zone: Zone | None = None, choose: Choose | None = No
     if not match:
         raise UnreadableTime("not ISO 8601")
     try:
-        wall = datetime.fromisoformat(_ORDINAL_DAY.sub(_by_month, match["day"].upper()))
+        day, at_its_end = _END_OF_DAY.subn("00", _ORDINAL_DAY.sub(_by_month, match["day"].upper()))
+        wall = datetime.fromisoformat(day) + timedelta(days=at_its_end)
     except (ValueError, OverflowError):
         raise UnreadableTime("not ISO 8601") from None
     return in_utc(wall, _zone_of(match["zone"]) or zone, choose)
