@@ -36,7 +36,7 @@ def ask(connection: Connection, known: Known, held: Scope, body: Annotated[Again
         wanted = sorted(set(channels).intersection(body.channels if body.channels is not None else channels))
         since = int(body.since.timestamp()) * _SECOND_US if body.since else 0
         return Requested(runs=[], again=known.ledger.rereads.again(connection, wanted, since, by=held))
-    regime = known.rates.regime(split_connection(connection)[1], found.team)
+    regime = known.pull_plans.rates.regime(split_connection(connection)[1], found.team)
     return Requested(runs=known.ledger.plan(connection, found.team, channels, known.now_us(), regime))
 
 
@@ -102,7 +102,7 @@ def _plan(known: Services, found: Registration, plan: Outlook) -> PlanShown:
     wanted, org = known.pull_plans.wanted(found.connection), split_connection(found.connection)[1]
     return PlanShown(
         rate=plan.regime.name,
-        rate_by="hand" if known.rates.fixed(org, found.team or "") else "pages",
+        rate_by="hand" if known.pull_plans.rates.fixed(org, found.team or "") else "pages",
         period_seconds=plan.period / _SECOND_US,
         shortest_seconds=plan.shortest / _SECOND_US,
         wanted_seconds=None if wanted is None else wanted / _SECOND_US,
@@ -111,4 +111,5 @@ def _plan(known: Services, found: Registration, plan: Outlook) -> PlanShown:
         backfill_requests=plan.requests,
         backfill_eta_seconds=None if plan.eta is None else plan.eta / _SECOND_US,
         unread_days=plan.unread,
+        moved_threads=plan.moved,
     )

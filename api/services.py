@@ -41,7 +41,6 @@ class Services:
     channel_pauses: ChannelPauses
     directory: Directory
     ledger: Ledger
-    rates: Rates
     pull_plans: PullPlans
     looks: Looks
     pauses: Pauses
@@ -79,10 +78,8 @@ def make_services(
     direct_messages: bool = False,
     events_url: str = "",
 ) -> Services:
-    """All services over one client. `direct_messages`: whether IMs and MPIMs may be allowed; `events_url`: where the
-    core service takes events, "" for nowhere.
-    """
-    ledger, rates = Ledger(client, shards, vault, overdue_us=overdue_us, reread_days=reread_days), Rates(client, shards)
+    """All services over one client. `direct_messages`: may they be allowed; `events_url`: where events go, or ""."""
+    ledger = Ledger(client, shards, vault, overdue_us=overdue_us, reread_days=reread_days)
     return Services(
         client=client,
         shards=shards,
@@ -92,8 +89,9 @@ def make_services(
         channel_pauses=ChannelPauses(client, shards, vault),
         directory=Directory(client, shards, vault),
         ledger=ledger,
-        rates=rates,
-        pull_plans=PullPlans(client, shards, rates, ledger.channels, default_us=pull_us, reread_days=reread_days),
+        pull_plans=PullPlans(
+            client, shards, Rates(client, shards), ledger.channels, default_us=pull_us, reread_days=reread_days
+        ),
         looks=Looks(client, shards),
         pauses=Pauses(client, shards),
         people=People(client, shards, vault),

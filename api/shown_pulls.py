@@ -99,6 +99,7 @@ class PlanShown(BaseModel):
     backfill_channels: Annotated[int, Field(description="Channels that are not read back to their start.")]
     backfill_requests: Annotated[int, Field(description="About how many requests that takes.")]
     backfill_eta_seconds: Annotated[float | None, Field(description="About how long; null: nothing is left.")]
+    moved_threads: Annotated[int, Field(description="Threads that went on after they were read, to be read again.")]
     unread_days: Annotated[int, Field(description="Days of channels that this night's re-reading has not come to.")]
 
 

@@ -117,7 +117,8 @@ class Walk:
         def done() -> bool:
             runs = [run for player in everybody for run in self.runs(player)]
             ended = bool(runs) and all(run["state"] in ("covered", "cancelled", "halved") for run in runs)
-            ended = ended and not any(self.coverage(player)["plan"]["backfill_channels"] for player in everybody)
+            plans = [self.coverage(player)["plan"] for player in everybody]
+            ended = ended and not any(plan["backfill_channels"] or plan["moved_threads"] for plan in plans)
             status = self.status()
             idle = _ok(self.simulator.get("/_sim/status"))["idle"]
             return bool(ended and idle and status["backlog"] == 0)

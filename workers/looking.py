@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from pipeline import flow
 from pipeline.errors import Refused, Rejected, Unavailable
 from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.errors import SlackRefused
@@ -68,6 +69,8 @@ class Looking:
     def _look(self, known: Registration) -> tuple[str, int]:
         look = self._taken(known.connection)
         self._looks.keep(known, look, self._stores.events)
+        # What was read again is judged once Paragon was asked after its last page.
+        flow.look(self._stores, self._stores.shards.of(known.connection))
         if not look.enabled:
             # Whoever has just been registered is about to connect; who was long ago may never do it.
             return "not connected", look.at + min(EVERY_US, max(_SOONEST_US, (look.at - known.registered_at) // 4))

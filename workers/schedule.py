@@ -28,6 +28,8 @@ HALVED_AFTER = 3
 _SOON_US = 500_000
 _BLOCKED_US = 30 * 1_000_000
 _JITTER = 0.1
+_FRESH = 0.8
+"""After this part of a period what came since is asked for; a plan may run sooner for the sake of what is older."""
 _HOUR_US = 3600 * 1_000_000
 _log = logging.getLogger(__name__)
 
@@ -57,10 +59,10 @@ class Outgoing:
         done: Counter[str] = Counter()
         windows: list[tuple[str, Keys, str]] = []
         for keys in self._stores.shards.all():
-            for kind, name in self._stores.schedule.lease(keys, overdue_us=overdue_us):
+            for kind, name in self._leased(keys, overdue_us):
                 match kind:
                     case "plan":
-                        self.plan(name)
+                        pass
                     case "status":
                         self.tell(name)
                     case "trigger" | "backfill":
@@ -74,6 +76,12 @@ class Outgoing:
                         send(TELL, name)
                 done[kind] += 1
         return done + self._trigger_some(windows, send)
+
+    def _leased(self, keys: Keys, overdue_us: int) -> list[tuple[str, str]]:
+        """What is due in a shard, with what its plans have just made due; the plans have run."""
+        items = self._stores.schedule.lease(keys, overdue_us=overdue_us)
+        made = sum(self.plan(name) for kind, name in items if kind == "plan")
+        return items + (self._stores.schedule.lease(keys, overdue_us=overdue_us) if made else [])
 
     def _trigger_some(self, windows: list[tuple[str, Keys, str]], send: Callable[[str, str], None]) -> Counter[str]:
         """As many as may be out at a time, live windows first, and among equals by lot; the others soon again."""
@@ -103,13 +111,13 @@ class Outgoing:
                 stores.schedule.finish(keys, "plan", connection, seen)
             return 0
         made: list[str] = []
-        channels = stores.allowlists.own(connection, known.team)
+        period = stores.pull_plans.outlook(known, stores.allowlists.own(connection, known.team)).period
         if known.directory_complete and not stores.pauses.of(connection):
             regime = self._rates.regime(split_connection(connection)[1], known.team)
             pullable = stores.allowlists.pullable(connection, known.team)
-            made = stores.ledger.plan(connection, known.team, pullable, now, regime)
+            made = stores.ledger.plan(connection, known.team, pullable, now, regime, fresh=int(period * _FRESH))
         if seen is not None:
-            next_at = now + int(stores.pull_plans.outlook(known, channels).period * random.uniform(1.0 - _JITTER, 1.0))
+            next_at = now + int(period * random.uniform(1.0 - _JITTER, 1.0))
             stores.schedule.finish(keys, "plan", connection, seen, next_at=next_at)
         return len(made)
 

@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -24,6 +25,8 @@ from workers.names import LOOK, TELL, TRIGGER
 EVERY_SECONDS = 1.0
 LATE_US = 2 * 1_000_000
 OVERDUE_US = 30 * 1_000_000
+ALONE_SECONDS = 60.0
+"""For so long after an item that nobody took, the next ones are not waited for as long."""
 _log = logging.getLogger("workers.sweep")
 
 
@@ -35,6 +38,7 @@ class Sweep:
     def __init__(self, process: lifecycle.Process) -> None:
         self._process = process
         self._rung: set[int] = set()
+        self._alone_until = 0.0
 
     def drain(self) -> Counter[str]:
         """One round over the late shards; counts of what was done."""
@@ -60,9 +64,12 @@ class Sweep:
 
     def call(self) -> Counter[str]:
         """Run the scheduled items that nobody takes; how many of each kind."""
-        done = self._process.outgoing.dispatch(self._run, overdue_us=OVERDUE_US)
+        alone = time.monotonic() < self._alone_until
+        done = self._process.outgoing.dispatch(self._run, overdue_us=LATE_US if alone else OVERDUE_US)
         if done["plan"]:  # Nobody else took the plan, so nobody else will take what it asks for.
             done += self._process.outgoing.dispatch(self._run)
+        if done.total() > done["waiting"]:
+            self._alone_until = time.monotonic() + ALONE_SECONDS
         return done
 
     def _run(self, name: str, what: str) -> None:

@@ -23,7 +23,8 @@ class Cost(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """`period` is what will be kept (µs), `shortest` the shortest that can be; the estimates go by what the last slices
-    took. `eta` is None where nothing is left to read back, `unread` counts the days that are still to be read again.
+    took. `eta` is None where nothing is left to read back, `unread` counts the days, `moved` the threads
+    that are still to be read again.
     """
 
     regime: Regime
@@ -34,6 +35,7 @@ class Outlook:
     requests: int
     eta: int | None
     unread: int
+    moved: int
 
 
 def outlook(
@@ -43,9 +45,12 @@ def outlook(
     now: int,
     wanted: int,
     reread_days: int,
+    moved: int,
     since: int,
 ) -> Outlook:
-    """`wanted` is the period asked for (µs), `since` when the present round of re-reading began."""
+    """`wanted` is the period asked for (µs), `moved` how many threads have moved, `since` when the present round of
+    re-reading began.
+    """
     known = list(channels)
     left = [(progress, cost) for progress, cost, _ in known if not progress.complete]
     requests = sum(_requests(progress, cost) for progress, cost in left)
@@ -56,7 +61,7 @@ def outlook(
         for day in days_to_read(progress.covered, now, reread_days)
     )
     eta = time_for(requests, regime) if left else None
-    return Outlook(regime, max(wanted, shortest), shortest, len(known), len(left), requests, eta, unread)
+    return Outlook(regime, max(wanted, shortest), shortest, len(known), len(left), requests, eta, unread, moved)
 
 
 def state_of(progress: Progress, now: int, period: int) -> State:

@@ -42,9 +42,7 @@ from pipeline.connection import split_connection
 
 META = "sluice:meta"
 EVENTS_SENDER = "sluice:events:sender"
-EFFECTS = (
-    "effects:"  # Begins a member that stands for an organisation's effects; a connection has a slash, it has none.
-)
+EFFECTS = "effects:"  # begins a member for an organisation's effects: a connection has a slash, it has none
 
 
 def effects_of(org: str) -> str:

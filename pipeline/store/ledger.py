@@ -47,23 +47,29 @@ class Ledger:
         self.rereads = Rereads(client, shards, vault, self.runs, self.channels, reread_days)
 
     def plan(
-        self, connection: str, team: str, channels: Sequence[str], at: int, regime: Regime = STANDARD
+        self,
+        connection: str,
+        team: str,
+        channels: Sequence[str],
+        at: int,
+        regime: Regime = STANDARD,
+        *,
+        fresh: int = 0,
     ) -> list[str]:
         """Request what is not covered and not asked for yet; the ids of the new runs. Safe to repeat.
 
-        Live windows are all asked for; backfill and re-reading only as far as the regime has places for them.
+        Live windows are all asked for, if they are at least `fresh` microseconds long; what is older only as far as the
+        regime has places for it.
         """
         standing = self.channels.read(connection, channels)
         progress = [channel.progress for channel in standing]
-        live = [Wanted("live", *window) for window in plan_live(progress, at, regime)]
+        live = [Wanted("live", *one) for one in plan_live(progress, at, regime) if one.latest - one.oldest >= fresh]
         made = self._request(connection, team, live, standing, at)
         open_ = {run for one in standing for kind in ("back", "re", "th") if (run := one.fields.get(kind))}
-        room = regime.flights - len(open_)
-        later = [Wanted("back", *window) for window in plan_back(progress, regime)][: max(room, 0)]
-        room -= len(later)
-        if not (live or later) and room > 0:
-            later = self.rereads.wanted(connection, standing, at, regime)[:room]
-        return made + self._request(connection, team, later, standing, at)
+        room = max(regime.flights - len(open_), 0)
+        later = [Wanted("back", *window) for window in plan_back(progress, regime)]
+        later += self.rereads.wanted(connection, standing, at, regime) if len(later) < room else []
+        return made + self._request(connection, team, later[:room], standing, at)
 
     def _request(
         self, connection: str, team: str, wanted: Iterable[Wanted], standing: Sequence[Channel], at: int
@@ -185,6 +191,7 @@ class Ledger:
         changes.hset(coverage, {f"{channel}|{name}": value for name, value in fields.items()})
         changes.do("HDEL", coverage, f"{channel}|{found.mark}")
         self.rereads.remember(changes, keys, found, channel, proved.threads, kept * DAY_US)
+        self.rereads.later(changes, keys, found, channel, proved.threads)
         if after.tail > int(start or 0) or sliced:
             changes.do("ZADD", keys.due, "LT", now(), f"plan:{found.connection}")
         finished = after.tail <= int(start or 0) and (before is None or before.tail > int(start or 0))
@@ -200,11 +207,10 @@ class Ledger:
         self.runs.close(found, state, keep_facts=bool(held)).commit(self._client)
 
     def _anything(self, keys: Keys, found: Run) -> bool:
-        """Whether any channel of the run has come as far as its window."""
-        heads = ask(
-            self._client, "HMGET", keys.coverage(found.connection), *(f"{name}|head" for name in found.channels)
-        )
-        return any(int(head or 0) >= found.latest for head in heads)
+        """Whether any channel of the run is still there and, where that moves its head, has come as far as its window."""
+        field, least = ("head", found.latest) if found.kind in ("live", "back") else ("since", 0)
+        key, names = keys.coverage(found.connection), (f"{channel}|{field}" for channel in found.channels)
+        return any(int(value or -1) >= least for value in ask(self._client, "HMGET", key, *names))
 
     def coverage(self, connection: str) -> dict[str, dict[str, Any]]:
         """Channel → head, tail and start (microseconds), open runs, allowed since."""

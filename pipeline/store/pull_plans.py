@@ -42,7 +42,7 @@ class PullPlans:
         default_us: int,
         reread_days: int,
     ) -> None:
-        self._client, self._shards, self._rates, self._channels = client, shards, rates, channels
+        self._client, self._shards, self.rates, self._channels = client, shards, rates, channels
         self._default_us, self._days = default_us, reread_days
 
     def wanted(self, connection: str) -> int | None:
@@ -54,12 +54,14 @@ class PullPlans:
         """What these channels of it will take."""
         at = clock(self._client)
         standing = [(one.progress, one.cost, one.stale.days) for one in self._channels.read(known.connection, allowed)]
+        moved = ask(self._client, "ZCARD", self._shards.of(known.connection).moved(known.connection))
         return outlook(
             standing,
-            self._rates.regime(split_connection(known.connection)[1], known.team or ""),
+            self.rates.regime(split_connection(known.connection)[1], known.team or ""),
             now=at,
             wanted=self.wanted(known.connection) or self._default_us,
             reread_days=self._days,
+            moved=int(moved),
             since=cycle(at, spread(known.connection)),
         )
 
@@ -72,10 +74,10 @@ class PullPlans:
         keys, (_, org) = self._shards.of(known.connection), split_connection(known.connection)
         key, changes = keys.connection(known.connection), Changes()
         changes.expect("live", "HGET", key, "state").expect(known.generation, "HGET", key, "generation")
-        regime = REGIMES[rate] if rate else self._rates.found(org, known.team or "")
+        regime = REGIMES[rate] if rate else self.rates.found(org, known.team or "")
         if period is not None and period < shortest_period(allowed, regime):
             raise TooOftenError(shortest_period(allowed, regime))
-        self._rates.fix(changes, org, known.team or "", rate)
+        self.rates.fix(changes, org, known.team or "", rate)
         if period is None:
             changes.do("HDEL", key, FIELD)
         else:

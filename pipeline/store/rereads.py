@@ -83,6 +83,12 @@ class Rereads:
                 done.append(one.name)
         return done
 
+    def later(self, changes: Changes, keys: Keys, found: Run, channel: str, threads: Mapping[str, Thread]) -> None:
+        """Replies are read as far as the window goes: threads that went on after it are to be read on their own."""
+        for ts, thread in threads.items():
+            if thread.latest and ts_us(thread.latest) > found.latest:
+                changes.do("ZADD", keys.moved(found.connection), "NX", found.requested_at, f"{channel}|{ts}")
+
     def remember(
         self, changes: Changes, keys: Keys, found: Run, channel: str, threads: Mapping[str, Thread], since: int
     ) -> None:
@@ -193,6 +199,7 @@ class Rereads:
             changes.do("ZREM", reading.keys.moved(found.connection), f"{reading.channel}|{ts}")
         if found.replies:
             self.remember(changes, reading.keys, found, reading.channel, seen, reading.epoch - self._days * DAY_US)
+            self.later(changes, reading.keys, found, reading.channel, seen)
             return [reading.fence(ts) for ts in (*gone, *seen)]
         for ts in moved(known, seen):
             changes.do("ZADD", reading.keys.moved(found.connection), "NX", reading.epoch, f"{reading.channel}|{ts}")
@@ -274,13 +281,15 @@ class _Reading:
         """What ends whatever this reading did not show: of the window's history, or of one thread."""
         run, lane = self.run, f"thread:{thread}" if thread else "history"
         scope = f"message:{run.team}:{self.channel}:{lane}"
+        # Of a thread that was read alone each fence reaches further than the one before, and takes its place.
+        reach = "" if run.thread_ts else f":{run.latest}" if thread else f":{run.oldest}:{run.latest}"
         return Retraction(
-            id=scope if thread else f"{scope}:{run.oldest}:{run.latest}",
+            id=scope + reach,
             version=version(self.epoch),
             target="message",
             match={"team": run.team, "channel": self.channel, "lane": lane},
             after=None if thread else run.oldest,
-            until=run.latest if run.kind == "thread" or not thread else None,
+            until=run.latest,
             below=epoch_digits(self.epoch),
             reason="reread",
         )

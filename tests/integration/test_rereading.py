@@ -53,6 +53,13 @@ def tomorrow(days: int = 1) -> int:
     return TODAY + days * DAY_US
 
 
+def only(pulls: Pulls, kind: str) -> str:
+    """The newest open run of a kind, planned for tomorrow where there is none."""
+    pulls.plan(at=tomorrow())
+    runs = [run for run in pulls.stores.ledger.runs.listing(CONNECTION) if run.kind == kind and run.open]
+    return max(runs, key=lambda run: run.latest).id
+
+
 @pytest.fixture
 def channel(pulls: Pulls) -> Channel:
     """A channel that was read, with ten messages of yesterday and a thread."""
@@ -136,9 +143,9 @@ def test_what_waits_for_an_operator_is_answered_by_a_reading_that_shows_everythi
 def test_a_reading_that_is_not_whole_takes_nothing_away(pulls: Pulls, channel: Channel, flaw: dict[str, bool]) -> None:
     before = delivered(pulls, "C1")
     channel.delete(yesterday(4))
-    [name] = [name for name in pulls.plan(at=tomorrow()) if pulls.get(name).kind == "live"]
+    name = only(pulls, "live")
     pulls.answer(attempt := pulls.ask(name), *pages(channel, attempt))
-    [name, *_] = pulls.plan(at=tomorrow())
+    name = only(pulls, "reread")
     attempt = pulls.ask(name)
     made = pages(channel, attempt)
     if "dead" in flaw:
@@ -153,10 +160,9 @@ def test_a_reading_that_is_not_whole_takes_nothing_away(pulls: Pulls, channel: C
 def test_a_reading_under_two_credentials_takes_nothing_away(pulls: Pulls, channel: Channel) -> None:
     before = delivered(pulls, "C1")
     channel.delete(yesterday(4))
-    [live] = pulls.plan(at=tomorrow())
-    pulls.answer(attempt := pulls.ask(live), *pages(channel, attempt))
+    pulls.answer(attempt := pulls.ask(only(pulls, "live")), *pages(channel, attempt))
     pulls.looked(at=now_us() - 10_000_000)
-    [name, *_] = pulls.plan(at=tomorrow())
+    name = only(pulls, "reread")
     pulls.answer(attempt := pulls.ask(name), *pages(channel, attempt))
     assert pulls.get(name).state == "requested", "it is judged once Paragon was asked after its last page"
     pulls.looked(credential="cred-2", at=now_us() + 1_000_000)
