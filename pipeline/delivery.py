@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -16,6 +17,7 @@ MOST_RECORDS: Final = 1000
 
 # Short: what the mesh does not take now is parked, and another connection's records go on meanwhile.
 POLICY: Final = common_mesh.Policy(max_records=MOST_RECORDS, deadline=12.0, attempts=3)
+_REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,47}\Z")
 _log = logging.getLogger(__name__)
 
 
@@ -79,12 +81,17 @@ def rejections(report: Any, records: int) -> dict[int, str]:
     if report is None:
         return {}
     try:
-        refused = {rejection.index: str(rejection.reason) for rejection in report.rejected}
+        refused = {rejection.index: _word(rejection.reason) for rejection in report.rejected}
     except (AttributeError, TypeError) as error:
         raise Refused("mesh engine gives no report") from error
     if not all(type(index) is int and 0 <= index < records for index in refused):
         raise Refused("mesh engine rejects what was not sent")
     return refused
+
+
+def _word(reason: object) -> str:
+    """A reason as dead letters and counters may name it in clear: a sentence of the mesh's could quote the record."""
+    return reason if isinstance(reason, str) and _REASON.match(reason) else "other"
 
 
 class Foreign:

@@ -68,6 +68,12 @@ def test_what_a_report_rejects_is_told_by_its_place(company: Any) -> None:
     assert answering(company, report).send("acme", "user", PEOPLE) == {1: "no_such_person"}
 
 
+@pytest.mark.parametrize("reason", ["bad text: to Rob", "Secret", "", "x" * 49, 7, None])
+def test_a_reason_that_could_quote_a_record_is_only_another_one(company: Any, reason: Any) -> None:
+    report = SimpleNamespace(rejected=[SimpleNamespace(index=0, id="T1:U1", reason=reason)])
+    assert answering(company, report).send("acme", "user", PEOPLE) == {0: "other"}
+
+
 @pytest.mark.parametrize(
     "report",
     [True, {}, SimpleNamespace(rejected=3), *(SimpleNamespace(rejected=[rejection]) for rejection in ("x", (1, "x")))],
