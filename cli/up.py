@@ -180,7 +180,8 @@ class Up:
             f'curl -s -H "Authorization: Bearer $(cat {token})" {urls["api"]}/v1/status',
             *(self.story or {}).get("try", []),
         ]
-        table = [f"  {name:<10} {url:<28} {hint}" for name, url, hint in rows]
+        width = max(len(url) for _, url, _ in rows)
+        table = [f"  {name:<10} {url:<{width}}  {hint}" for name, url, hint in rows]
         return "\n".join(["", "Sluice is up.", "", *table, "", "Try:", *(f"  {line}" for line in lines), "", STOPPING])
 
     def _stop(self) -> None:
