@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import common_mesh
+from common_core.timing import timed
 
 from pipeline.errors import Refused, Unavailable
 from pipeline.models import Internal
@@ -19,6 +20,7 @@ MOST_RECORDS: Final = 1000
 POLICY: Final = common_mesh.Policy(max_records=MOST_RECORDS, deadline=12.0, attempts=3)
 _REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,47}\Z")
 _log = logging.getLogger(__name__)
+_timed = timed("mesh.send", _log, level=logging.DEBUG)
 
 
 class WrongEngineError(ValueError):
@@ -63,7 +65,8 @@ class Delivery:
         except ValueError:
             return dict.fromkeys(range(len(records)), "bad_address")
         try:
-            report = session.send_all_models(records)
+            with _timed:
+                report = session.send_all_models(records)
         except common_mesh.Unavailable as error:
             raise Unavailable("mesh away", retry_after=error.retry_after) from error
         except common_mesh.Refused as error:

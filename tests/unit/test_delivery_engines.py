@@ -4,6 +4,7 @@ import logging
 import sys
 import types
 from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -89,6 +90,18 @@ def test_a_rejection_of_what_was_not_sent_buries_nothing(company: Any, index: An
         answering(company, SimpleNamespace(rejected=[SimpleNamespace(index=index, reason="x")])).send(
             "a", "user", PEOPLE
         )
+
+
+@pytest.mark.parametrize(("failure", "outcome"), [(None, "ok"), (RuntimeError("of Rob: secret"), "failed")])
+def test_how_long_the_mesh_took_is_told_to_whoever_debugs(
+    company: Any, failure: Exception | None, outcome: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"), suppress(Unavailable):
+        answering(company, failure).send("acme", "user", PEOPLE)
+    [told] = [vars(record) for record in caplog.records if record.message == "timed"]
+    assert (told["what"], told["outcome"]) == ("mesh.send", outcome)
+    assert told["seconds"] >= 0
+    assert "Rob" not in str(told)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("of Rob: secret"), OSError("x"), ValueError("x"), KeyError("x")])
