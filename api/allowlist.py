@@ -47,7 +47,12 @@ def show(connection: Connection, known: Known, response: Response) -> AllowlistS
     found = live(known, connection)
     response.headers["ETag"] = f'"{found.list_version}"'
     own = known.allowlists.own(connection, found.team)
-    return AllowlistShown(channels=own, version=found.list_version, paused=paused_of(known, found, own))
+    return AllowlistShown(
+        channels=own,
+        version=found.list_version,
+        paused=paused_of(known, found, own),
+        direct_messages=known.allowlists.direct(connection, found.team, own),
+    )
 
 
 @router.put("/{user:path}/allowlist", responses={**_OK, **_REVOKING, **problems(404, 409, 412, 413, 422, 428)})

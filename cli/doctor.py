@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from cli import checkup, checkup_paragon, checkup_servers
+from cli import checkup, checkup_events, checkup_paragon, checkup_servers
 from cli.checkup import Line
 from cli.exits import Exit
 from cli.proxy import only_connection, paragon_client
@@ -61,6 +61,7 @@ def look(args: argparse.Namespace) -> Iterator[Line]:
     yield from checkup_servers.store(settings)
     yield from checkup_servers.broker(settings)
     yield from checkup_servers.hosts(settings)
+    yield from checkup_events.events(settings)
     if args.paragon:
         yield from _paragon(settings, args)
 

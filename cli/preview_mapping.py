@@ -22,6 +22,7 @@ from pipeline.slack.notices import channel_notice, is_channel_notice
 
 NOBODY: Final = "nobody/preview"
 _WRAPPERS: Final = ("message_changed", "message_deleted")
+_STATES: Final = ("message", "previous_message")
 
 
 class Outcome(NamedTuple):
@@ -130,8 +131,8 @@ def _unplaced(raw: object) -> object:
     """The message without the channel that it names itself, for `--channel` says it."""
     if not isinstance(raw, dict):
         return raw
-    inner = {"message": _unplaced(raw["message"])} if isinstance(raw.get("message"), dict) else {}
-    return {name: value for name, value in raw.items() if name != "channel"} | inner
+    inner = {name: _unplaced(raw[name]) for name in _STATES if isinstance(raw.get(name), dict)}
+    return {name: value for name, value in raw.items() if name not in ("channel", "channel_id")} | inner
 
 
 def _wrapper(raw: object) -> str:

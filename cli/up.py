@@ -20,7 +20,7 @@ from cli.options import SimulatorOptions, StackOptions, slack_export
 from cli.runfile import STATE_DIR, AlreadyRunning, forget_status, held, write_status
 from cli.spawn import ROOT
 from cli.stack import Stack
-from cli.stand_ins import STAND_INS
+from cli.stand_ins import EVENTS_PATH, STAND_INS
 from cli.supervisor import StartFailed
 from cli.voice import Piped, Voice, relay
 from settings import Settings, SettingsError, variables
@@ -167,11 +167,12 @@ class Up:
         if "mesh" in self.stack.world.played:
             hints["mesh"] = f"what arrived; its page asks for the token in {mesh_token}"
         hints["flower"] = f"user sluice, password {secrets.flower_password.get_secret_value()}"
-        rows = [f"  {name:<10} {urls[name]:<28} {hints[name]}" for name in STATUS_URLS if name in urls]
-        if "simulator" in urls and self.stack.world.core_token:
-            rows.append(
-                f"  {'connect':<10} {urls['simulator'] + '/app':<28} connect Slack in a browser (docs/connect.md)"
-            )
+        rows = [(name, urls[name], hints[name]) for name in STATUS_URLS if name in urls]
+        played = urls.get("simulator", "")
+        if played and self.stack.world.core_token:
+            rows.append(("connect", played + "/app", "connect Slack in a browser (docs/connect.md)"))
+        if self.stack.env.get("SLUICE_EVENTS_URL") == played + EVENTS_PATH:
+            rows.append(("events", played + "/app/events", "what the core service is told (docs/events.md)"))
         token = shlex.quote(str(secrets.path(secrets.directory, "operator_token")))
         lines = [
             f"curl -s {urls['api']}/readyz",
@@ -179,7 +180,9 @@ class Up:
             f'curl -s -H "Authorization: Bearer $(cat {token})" {urls["api"]}/v1/status',
             *(self.story or {}).get("try", []),
         ]
-        return "\n".join(["", "Sluice is up.", "", *rows, "", "Try:", *(f"  {line}" for line in lines), "", STOPPING])
+        width = max(len(url) for _, url, _ in rows)
+        table = [f"  {name:<10} {url:<{width}}  {hint}" for name, url, hint in rows]
+        return "\n".join(["", "Sluice is up.", "", *table, "", "Try:", *(f"  {line}" for line in lines), "", STOPPING])
 
     def _stop(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -2,10 +2,12 @@
 
 import importlib
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import common_mesh
+from common_core.timing import timed
 
 from pipeline.errors import Refused, Unavailable
 from pipeline.models import Internal
@@ -16,7 +18,9 @@ MOST_RECORDS: Final = 1000
 
 # Short: what the mesh does not take now is parked, and another connection's records go on meanwhile.
 POLICY: Final = common_mesh.Policy(max_records=MOST_RECORDS, deadline=12.0, attempts=3)
+_REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,47}\Z")
 _log = logging.getLogger(__name__)
+_timed = timed("mesh.send", _log, level=logging.DEBUG)
 
 
 class WrongEngineError(ValueError):
@@ -61,7 +65,8 @@ class Delivery:
         except ValueError:
             return dict.fromkeys(range(len(records)), "bad_address")
         try:
-            report = session.send_all_models(records)
+            with _timed:
+                report = session.send_all_models(records)
         except common_mesh.Unavailable as error:
             raise Unavailable("mesh away", retry_after=error.retry_after) from error
         except common_mesh.Refused as error:
@@ -79,12 +84,17 @@ def rejections(report: Any, records: int) -> dict[int, str]:
     if report is None:
         return {}
     try:
-        refused = {rejection.index: str(rejection.reason) for rejection in report.rejected}
+        refused = {rejection.index: _word(rejection.reason) for rejection in report.rejected}
     except (AttributeError, TypeError) as error:
         raise Refused("mesh engine gives no report") from error
     if not all(type(index) is int and 0 <= index < records for index in refused):
         raise Refused("mesh engine rejects what was not sent")
     return refused
+
+
+def _word(reason: object) -> str:
+    """A reason as dead letters and counters may name it in clear: a sentence of the mesh's could quote the record."""
+    return reason if isinstance(reason, str) and _REASON.match(reason) else "other"
 
 
 class Foreign:

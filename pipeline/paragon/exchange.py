@@ -5,6 +5,7 @@ holds every operation on the socket to the deadline of the call.
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx
+from common_core.timing import timed
 from common_mesh.transport import DeadlineTransport, until
 
 from pipeline.certificates import distrusted
@@ -26,6 +28,7 @@ RAW_SECONDS: Final = 600.0
 """How long a raw answer's body may take."""
 _ERROR_LIMIT: Final = 64 * 1024
 _CONNECTIONS: Final = 32
+_timed = timed("paragon.call", logging.getLogger(__name__), level=logging.DEBUG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Exchange:
         """Close the connections."""
         self._http.close()
 
+    @_timed
     def json(self, asked: Asked) -> tuple[object, float | None]:
         """The answer's JSON, None where there is none, and its `Retry-After`. Not 2xx and no answer raise."""
         ends = time.monotonic() + self._deadline
@@ -85,6 +89,7 @@ class Exchange:
             raise refusal(response.status_code, answer, wait)
         return answer, wait
 
+    @_timed
     def raw(self, asked: Asked, into: Callable[[bytes], object], limit: int = RAW_LIMIT) -> RawAnswer:
         """Hand the provider's own bytes to `into`, as they come and as they are encoded; nothing of a refusal.
 

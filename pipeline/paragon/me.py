@@ -9,7 +9,7 @@ from typing import Any, Final
 from pipeline.errors import Unavailable
 
 _TEAM: Final = re.compile(r"[TE][A-Z0-9]{1,31}")
-_CHANNEL: Final = re.compile(r"[CG][A-Z0-9]{1,20}")
+_CHANNEL: Final = re.compile(r"[CDG][A-Z0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ def allow_listed(meta: Mapping[str, Any]) -> tuple[list[str], int] | None:
     """The channel ids of the metadata's `allowListedChannels`, sorted, and how many entries are none; None: no list.
 
     A list of ids is what we write; other writers have put objects with an `id`, or the list as JSON or with commas.
+    Whether direct messages (`D…`) may be on a list of ours is the API's to say.
     """
     listed = meta.get("allowListedChannels")
     if isinstance(listed, str):

@@ -100,6 +100,12 @@ class Allowlists:
         allowed = self.admissible(split_connection(connection)[1], team, own)
         return [channel for channel in own if allowed.admits(channel)]
 
+    def direct(self, connection: str, team: str | None, own: Iterable[str]) -> list[str]:
+        """Of the channels that this connection allows, direct messages that are not to be allowed; sorted."""
+        if self.direct_messages or not team:
+            return []
+        return sorted(self._direct(own, self._known(split_connection(connection)[1], team, own)))
+
     def refuses(self, record: AllowedSlackChannel) -> bool:
         """Whether it is a direct message, and these are not to be allowed."""
         return bool(self._direct([record.channel], {record.channel: record}))

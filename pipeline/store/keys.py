@@ -30,6 +30,7 @@ script touches one hash slot.
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
     {sN}:census                  <kind>|<name> → how often Slack sent what this version does not know
     sluice:meta                  shard count, layout version, hold
+    sluice:upgrading             who brings an older layout up, for a minute (layout.py)
     sluice:probe                 written by each /readyz, to see whether it can be
     sluice:probe:<id>            what a trial run of the doctor saw, for a quarter of an hour (probes.py)
     sluice:events:<address>, sluice:events:sender   how the core service takes events; who sends them

@@ -76,6 +76,8 @@ def test_settings_are_shown_without_their_secrets(secrets: DevSecrets) -> None:
         store_url="redis://u:canary-pw@store:6379/0?password=canary-q",
         mesh_token=SecretStr("canary-mesh"),
         core_tokens={"operator": ("canary" * 10,)},
+        events_url="https://core.test/events?key=canary-q",
+        events_secrets=[SecretStr(f"whsec_{'canary00' * 4}")],
     )
     text = "\n".join(line.says for line in checkup.redacted(chosen))
     assert "canary" not in text
@@ -84,6 +86,8 @@ def test_settings_are_shown_without_their_secrets(secrets: DevSecrets) -> None:
     assert "vvvv" not in text
     assert "SLUICE_STORE_URL = redis://…@store:6379/0?…" in text
     assert "SLUICE_RUN_TOKEN_KEYS = (1: k)" in text
+    assert "SLUICE_EVENTS_SECRETS = (1 set)" in text
+    assert "SLUICE_EVENTS_URL = https://core.test/events?…" in text
 
 
 def test_the_keys_public_half_is_shown_and_the_private_one_is_not(secrets: DevSecrets) -> None:
@@ -151,6 +155,14 @@ def test_hosts_that_answer_are_ok_whatever_they_answer(secrets: DevSecrets) -> N
         ("Paragon's proxy host", "ok"),
         ("public address", "ok"),
     ]
+
+
+def test_the_events_address_is_asked_too_and_its_query_is_not_shown(secrets: DevSecrets) -> None:
+    chosen = settings(secrets, events_url="https://gone.example.com/events?key=canary")
+    line = next(one for one in checkup_servers.hosts(chosen, transport=web()) if one.name == "events address")
+    assert line.level == "fail"
+    assert "SLUICE_EVENTS_URL" in line.do
+    assert "canary" not in line.says + line.do
 
 
 @pytest.mark.parametrize(("off", "level"), [(0, "ok"), (20, "warn"), (-20, "warn"), (300, "fail"), (-300, "fail")])

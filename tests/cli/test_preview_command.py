@@ -80,8 +80,9 @@ def test_nothing_is_allowed_unless_it_is_said_and_a_star_allows_what_is_named(pr
 
 
 def test_the_option_for_the_channel_goes_over_what_page_and_message_say(preview):
-    inner = {**MESSAGE, "channel": "C8"}
-    content = {"channel": "C7", "messages": [MESSAGE, {"subtype": "message_changed", "ts": "9.0", "message": inner}]}
+    inner = {**MESSAGE, "channel": "C8", "channel_id": "C9"}
+    changed = {"subtype": "message_changed", "ts": "9.0", "message": inner, "previous_message": inner}
+    content = {"channel": "C7", "messages": [MESSAGE, changed]}
     shown = preview(content, "--channel", "C5", "--allow", "C5")
     assert [record["channel"] for record in shown.records] == ["C5", "C5"]
     without = preview(content, "--json", "--allow", "C7")

@@ -115,6 +115,18 @@ def test_what_is_no_list_of_ids_is_not_imported(
     assert own(core) == []
 
 
+def test_a_direct_message_is_the_apis_to_refuse_and_it_is_named(
+    adopt: Adopt, core: Core, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meta = {"allowListedChannels": ["C1", *(f"D{n}" for n in range(7))]}
+    assert adopt("--yes", meta=meta) == 1
+    assert "Direct messages cannot be allowed (D0, D1, D2, D3, D4, …)." in capsys.readouterr().err
+    assert own(core) == []
+    core.app.state.services.allowlists.direct_messages = True
+    assert adopt("--yes", meta=meta) == 0
+    assert len(own(core)) == 8
+
+
 def test_who_is_not_registered_is_told_to_do_that_first(adopt: Adopt, capsys: pytest.CaptureFixture[str]) -> None:
     assert adopt(connection="nobody/nowhere") == 1
     assert "register the connection first" in capsys.readouterr().err

@@ -105,6 +105,12 @@ def test_a_direct_message_is_refused_with_what_to_do(core: Core, channels: list[
     assert core.call("GET", f"{AT}/allowlist").json()["channels"] == ["C1", "C2"]
 
 
+def test_a_direct_message_that_is_on_a_list_all_the_same_is_marked_on_it(core: Core) -> None:
+    assert core.call("GET", f"{AT}/allowlist").json()["direct_messages"] == []
+    show(core, directory(raw("C1"), raw("C2", is_mpim=True)))
+    assert core.call("GET", f"{AT}/allowlist").json()["direct_messages"] == ["C2"]
+
+
 def test_a_pull_that_is_asked_for_leaves_the_paused_channel_out(core: Core) -> None:
     show(core, SHARED)
     core.call("POST", f"{AT}/pulls")

@@ -4,6 +4,7 @@ import logging
 import sys
 import types
 from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,6 +69,12 @@ def test_what_a_report_rejects_is_told_by_its_place(company: Any) -> None:
     assert answering(company, report).send("acme", "user", PEOPLE) == {1: "no_such_person"}
 
 
+@pytest.mark.parametrize("reason", ["bad text: to Rob", "Secret", "", "x" * 49, 7, None])
+def test_a_reason_that_could_quote_a_record_is_only_another_one(company: Any, reason: Any) -> None:
+    report = SimpleNamespace(rejected=[SimpleNamespace(index=0, id="T1:U1", reason=reason)])
+    assert answering(company, report).send("acme", "user", PEOPLE) == {0: "other"}
+
+
 @pytest.mark.parametrize(
     "report",
     [True, {}, SimpleNamespace(rejected=3), *(SimpleNamespace(rejected=[rejection]) for rejection in ("x", (1, "x")))],
@@ -83,6 +90,18 @@ def test_a_rejection_of_what_was_not_sent_buries_nothing(company: Any, index: An
         answering(company, SimpleNamespace(rejected=[SimpleNamespace(index=index, reason="x")])).send(
             "a", "user", PEOPLE
         )
+
+
+@pytest.mark.parametrize(("failure", "outcome"), [(None, "ok"), (RuntimeError("of Rob: secret"), "failed")])
+def test_how_long_the_mesh_took_is_told_to_whoever_debugs(
+    company: Any, failure: Exception | None, outcome: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"), suppress(Unavailable):
+        answering(company, failure).send("acme", "user", PEOPLE)
+    [told] = [vars(record) for record in caplog.records if record.message == "timed"]
+    assert (told["what"], told["outcome"]) == ("mesh.send", outcome)
+    assert told["seconds"] >= 0
+    assert "Rob" not in str(told)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("of Rob: secret"), OSError("x"), ValueError("x"), KeyError("x")])

@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from common_mesh import Policy, Rejection, Report, encoding, wire
+from common_mesh import MeshEngine, Policy, Rejection, Report, encoding, wire
 from common_mesh.batches import Limits, cut
 from common_mesh.retry import RETRIED
+from common_mesh.testing import FakeMesh
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_samples import Note, note, version
@@ -88,3 +90,18 @@ def test_every_test_that_the_readme_names_is_there() -> None:
     tests = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     assert len(named) > 15
     assert [name for name in named if f"def {name}(" not in tests] == []
+
+
+def test_the_examples_of_the_readme_run_as_they_are_written() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", (HERE / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    fake, waits = FakeMesh(), list[float]()
+    known: dict[str, Any] = {"models": [Note(id=f"T1:C1:1.{n}", version=version(n)) for n in (2, 3)]}
+    address = 'MeshEngine(base_url="http://data-mesh:8675"'
+    with MeshEngine("http://mesh", transport=fake) as engine:
+        for block in blocks:
+            session = engine.create_session("org", "module", "model")
+            known |= {"session": session, "retry_in": waits.append, "outside": fake}
+            exec(block.replace(address, f"{address}, transport=outside"), known)
+    assert (list(known["fake"].live("org", "slack", "message")), waits) == (["T1:C1:1.3"], [])
+    assert sorted(fake.live("org", "module", "model")) == ["T1:C1:1.2", "T1:C1:1.3"]

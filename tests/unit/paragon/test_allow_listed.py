@@ -18,7 +18,7 @@ from pipeline.paragon.me import allow_listed
         ('["C1"]', (["C1"], 0)),
         ("C1, C2", (["C1", "C2"], 0)),
         ("", ([], 0)),
-        (["general", None, 7, {}, ["C1"], "D1", "C1"], (["C1"], 6)),
+        (["general", None, 7, {}, ["C1"], "U1", "D1", "C1"], (["C1", "D1"], 6)),
         (None, None),
         ({"C1": True}, None),
         ("7", None),
