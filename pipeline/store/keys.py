@@ -15,15 +15,13 @@ script touches one hash slot.
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
     {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
     {sN}:purging                 organisation → up to which dead letter was looked for what has to go, epoch of the last
-    {sN}:paused:<org>            <team>|<channel>|<reason> → JSON of when: channels that are not read now
+    {sN}:paused:<org>, {sN}:asking   <team>|<channel>|<reason> → JSON of when: channels that are not read now; whose
     {sN}:baseline:<org>          <team>|<channel> → JSON of what was known of it when it was allowed, or confirmed since
     {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |cost, |since, |days, |deep, |last, and open runs
-    {sN}:threads:<connection>|<channel>   ts → how far a thread came
-    {sN}:moved:<connection>      <channel>|<ts> of threads to read again
+    {sN}:threads:<connection>|<channel>, {sN}:moved:<connection>   ts → how far a thread came; those to read again
     {sN}:told:<connection>       <team>|<channel> → what the mesh was last told of its pulls
-    {sN}:sweeps                  runs whose sweep waits for an operator
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
-    {sN}:flights, {sN}:flights:<connection>   runs that are out → until when they may be
+    {sN}:flights, {sN}:flights:<connection>, {sN}:sweeps   runs that are out; runs whose sweep waits for an operator
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
     {sN}:events, {sN}:events:order, {sN}:events:due   what waits to be told: id → event; id → written; id → due
     {sN}:events:dead, {sN}:events:dead:order   what could not be told: id → event; id → since when

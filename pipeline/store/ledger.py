@@ -207,7 +207,7 @@ class Ledger:
         self.runs.close(found, state, keep_facts=bool(held)).commit(self._client)
 
     def _anything(self, keys: Keys, found: Run) -> bool:
-        """Whether any channel of the run is still there and, where that moves its head, has come as far as its window."""
+        """Whether any channel of the run is still there and, if that moves its head, has come as far as its window."""
         field, least = ("head", found.latest) if found.kind in ("live", "back") else ("since", 0)
         key, names = keys.coverage(found.connection), (f"{channel}|{field}" for channel in found.channels)
         return any(int(value or -1) >= least for value in ask(self._client, "HMGET", key, *names))
