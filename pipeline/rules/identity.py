@@ -8,7 +8,7 @@ External means that a foreign organisation reads the channel: Slack's `is_ext_sh
 workspaces of one company, and with `is_pending_ext_shared` nobody has been let in yet.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Literal, NamedTuple, get_args
 
 from pipeline.models import AllowedSlackChannel
@@ -23,6 +23,9 @@ SAYS: Final[Mapping[PauseReason, str]] = {
 }
 """What a pause means, and what ends it."""
 Records = Mapping[str, AllowedSlackChannel]
+Earlier = Mapping[str, Collection[str]]
+"""Channel id → names that it had before, as Slack lists them."""
+_NO_NAMES: Final[Earlier] = {}
 
 
 class Evidence(NamedTuple):
@@ -52,7 +55,11 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    notices: Iterable[Evidence], seen: Iterable[AllowedSlackChannel], known: Records, baselines: Mapping[str, Baseline]
+    notices: Iterable[Evidence],
+    seen: Iterable[AllowedSlackChannel],
+    known: Records,
+    baselines: Mapping[str, Baseline],
+    earlier: Earlier = _NO_NAMES,
 ) -> Judgement:
     """Hold what a batch shows against the baselines of the allowed channels, which are all that counts.
 
@@ -65,7 +72,7 @@ def judge(
     for record in seen:
         found += [
             Evidence(old, "id_changed", record.channel)
-            for old in twins(record, known)
+            for old in twins(record, known, earlier)
             if old in baselines and record.channel not in known
         ]
         baseline = baselines.get(record.channel)
@@ -80,17 +87,19 @@ def judge(
     return Judgement(tuple(pauses.values()), tuple(sorted(settled)))
 
 
-def twins(record: AllowedSlackChannel, known: Records) -> list[str]:
-    """The known channels that this one seems to be under a new id: made in the same second, and of the same name.
+def twins(record: AllowedSlackChannel, known: Records, earlier: Earlier = _NO_NAMES) -> list[str]:
+    """The known channels that this one seems to be under a new id: made in the same second, and of the same name, or of
+    one that it had `earlier`.
 
     Slack names no earlier id in its lists, and a team has no two channels of one name.
     """
-    if record.created_at is None or record.name is None:
+    names = {record.name, *earlier.get(record.channel, ())} - {None}
+    if record.created_at is None:
         return []
     return [
         other.channel
         for other in known.values()
-        if (other.created_at, other.name) == (record.created_at, record.name) and other.channel != record.channel
+        if other.created_at == record.created_at and other.name in names and other.channel != record.channel
     ]
 
 

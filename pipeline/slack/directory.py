@@ -77,6 +77,12 @@ def map_channel(
     )
 
 
+def earlier_names(raw: object) -> frozenset[str]:
+    """The names that a conversation had before, `previous_names`. Never raises."""
+    listed = raw.get("previous_names") if isinstance(raw, dict) else None
+    return frozenset(filter(None, map(text_or_none, listed if isinstance(listed, list) else ())))
+
+
 def _updated(value: object) -> int:
     """`updated` as it is, in whatever unit Slack gave it: it only orders states of one record."""
     return value if type(value) is int else 0

@@ -9,7 +9,7 @@ from pipeline.errors import Rejected
 from pipeline.models import AllowedSlackChannel
 from pipeline.rules.allowlist import Allowed, DropReason
 from pipeline.rules.identity import Evidence
-from pipeline.slack.directory import map_channel
+from pipeline.slack.directory import earlier_names, map_channel
 from pipeline.slack.notices import channel_notice
 from pipeline.stages.stores import Stores
 
@@ -29,10 +29,12 @@ def admit_records(stores: Stores, batch: Batch) -> Batch:
     works = batch.live()
     if batch.known is None or not works:
         return batch
-    org, seen = works[0].org, list(_channels(works, batch.team))
+    org, shown = works[0].org, list(_channels(works, batch.team))
+    seen, earlier = [record for record, _ in shown], {record.channel: names for record, names in shown}
     pages = {work.envelope.channel or "" for work in works if work.envelope and work.envelope.kind == "messages"}
     batch.allowed = stores.allowlists.admissible(org, batch.team, pages)
-    batch.judged = stores.channel_pauses.judge(org, batch.team, batch.allowed, list(_notices(works, batch.team)), seen)
+    notices = list(_notices(works, batch.team))
+    batch.judged = stores.channel_pauses.judge(org, batch.team, batch.allowed, notices, seen, earlier)
     reasons: dict[str, DropReason] = {one.channel: "channel_paused" for one in batch.judged.judgement.pauses}
     reasons |= {record.channel: "direct_message" for record in seen if stores.allowlists.refuses(record)}
     batch.allowed = batch.allowed.without(reasons)
@@ -42,12 +44,14 @@ def admit_records(stores: Stores, batch: Batch) -> Batch:
     return batch
 
 
-def _channels(works: list[Work], team: str) -> Iterator[AllowedSlackChannel]:
-    """The channels that the directory pages show; map says of each by itself what is wrong with it."""
+def _channels(works: list[Work], team: str) -> Iterator[tuple[AllowedSlackChannel, frozenset[str]]]:
+    """The channels that the directory pages show, with their earlier names; map says of each by itself what is wrong
+    with it.
+    """
     for work in works:
         for raw in work.raw if work.header.kind == "channels" else ():
             with suppress(Rejected):
-                yield map_channel(raw, team=team, epoch=work.epoch)
+                yield map_channel(raw, team=team, epoch=work.epoch), earlier_names(raw)
 
 
 def _notices(works: list[Work], team: str) -> Iterator[Evidence]:

@@ -14,7 +14,7 @@ import redis
 from pipeline.events import ChannelPaused
 from pipeline.models import AllowedSlackChannel
 from pipeline.rules.allowlist import Allowed
-from pipeline.rules.identity import REASONS, Baseline, Evidence, Judgement, PauseReason, Records, judge, twins
+from pipeline.rules.identity import REASONS, Baseline, Earlier, Evidence, Judgement, PauseReason, Records, judge, twins
 from pipeline.store import audit, counters
 from pipeline.store.client import ask, ask_all
 from pipeline.store.directory import Directory
@@ -68,18 +68,24 @@ class ChannelPauses:
         return found
 
     def judge(
-        self, org: str, team: str, allowed: Allowed, notices: Collection[Evidence], seen: list[AllowedSlackChannel]
+        self,
+        org: str,
+        team: str,
+        allowed: Allowed,
+        notices: Collection[Evidence],
+        seen: list[AllowedSlackChannel],
+        earlier: Earlier,
     ) -> Judged:
         """What notices and directory records of one batch show of the channels on the list, paused ones included."""
         if not allowed.channels or not (notices or seen):
             return Judged(org, team, allowed)
         listed = sorted(allowed.channels)
         known = {found.channel: found for found in self._directory.channels(org, team, listed)} if seen else {}
-        renamed = sorted({record.channel for record in seen if twins(record, known)})
+        renamed = sorted({record.channel for record in seen if twins(record, known, earlier)})
         known |= {found.channel: found for found in self._directory.channels(org, team, renamed)}
         rows = ask(self._client, "HMGET", self._shards.of_org(org).baselines(org), *(f"{team}|{one}" for one in listed))
         baselines = {name: baseline_of(row) for name, row in zip(listed, rows, strict=True)}
-        judgement = judge(notices, seen, known, baselines)
+        judgement = judge(notices, seen, known, baselines, earlier)
         return Judged(org, team, allowed, judgement, dict(zip(listed, rows, strict=True)))
 
     def write(self, changes: Changes, events: Events, judged: Judged, now: int) -> None:

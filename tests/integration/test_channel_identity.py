@@ -292,6 +292,11 @@ def test_a_channel_that_comes_back_under_another_id_is_paused_and_only_a_new_lis
     assert (world.paused(), list(world.live())) == ({}, [f"{TEAM}:C9:{FIRST}"])
 
 
+def test_a_channel_that_was_renamed_and_comes_back_under_another_id_is_paused(world: Channels) -> None:
+    world.show(raw("C1") | {"id": "C9", "name": "renamed", "previous_names": ["older", "c1", 7, None]}, raw("C2"))
+    assert world.paused() == {"C1": ["id_changed"]}
+
+
 def test_a_notice_among_messages_pauses_is_no_dead_letter_and_its_page_passes_not(world: Channels) -> None:
     notice = {"type": "channel_id_changed", "old_channel_id": "C1", "new_channel_id": "C9", "event_ts": "9999999999.0"}
     late = page("C1", FIRST)

@@ -212,7 +212,13 @@ def test_a_part_that_a_path_cannot_hold_is_refused(mesh_engine: MeshEngine, part
         mesh_engine.create_session(part, "slack", "message")
 
 
-@pytest.mark.parametrize("url", ["ftp://mesh", "mesh:8675", "http://", "http://user:secret@mesh", "http://mesh?x=1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ftp://mesh", "mesh:8675", "http://", "http://user:secret@mesh", "http://mesh?x=1", "http://[::1"),
+        *("http://mesh:0", "http://mesh:65536", "http://mesh:x", "http://data..mesh", f"http://{'m' * 64}"),
+    ],
+)
 def test_a_base_url_that_cannot_be_meant_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="base_url"):
         MeshEngine(url)

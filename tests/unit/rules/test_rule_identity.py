@@ -60,6 +60,15 @@ def test_a_channel_that_comes_back_under_another_id_is_paused_and_the_new_id_is_
     assert judged(new, known=(old, new), G1=UNSHARED) == Judgement(), "the directory had both before"
 
 
+def test_a_channel_that_was_renamed_on_the_way_is_known_by_an_earlier_name() -> None:
+    old, new = channel("G1", name="plans", created_at=5), channel("C9", name="q3-plans", created_at=5)
+    earlier = {"C9": {"ideas", "plans"}, "C8": {"plans"}}
+    assert twins(new, {"G1": old}, earlier) == ["G1"]
+    assert judge([], [new], {"G1": old}, {"G1": UNSHARED}, earlier).pauses == (Evidence("G1", "id_changed", "C9"),)
+    assert twins(new, {"G1": old}, {"C9": {"ideas"}}) == twins(new, {"G1": channel("G1", created_at=5)}, earlier) == []
+    assert twins(channel("C9", name="q3-plans"), {"G1": old}, earlier) == []
+
+
 @pytest.mark.parametrize("other", [{"name": "plans"}, {"created_at": 5}, {"name": "plan", "created_at": 5}])
 def test_likeness_in_part_is_no_change_of_id(other: dict[str, object]) -> None:
     known = {"G1": channel("G1", name="plans", created_at=5), "G2": channel("G2")}

@@ -95,7 +95,13 @@ class MeshEngine:
 
 def checked_url(base_url: str) -> httpx.URL:
     """The base address of a mesh. Raises ValueError for what is none."""
-    url = httpx.URL(base_url)
+    try:
+        url = httpx.URL(base_url)
+        url.host.encode("idna")  # as the socket does it: a name that it cannot hold would fail only when it is sent to
+    except (httpx.InvalidURL, UnicodeError):
+        raise ValueError("base_url holds no host name and port that can be asked for") from None
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ValueError("base_url must have a port between 1 and 65535")
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.userinfo:
         raise ValueError("base_url must be http(s)://host[:port][/path], without credentials, query or fragment")
     return url
