@@ -140,14 +140,14 @@ def test_memory_stays_flat_however_long_the_iterable() -> None:
 
 STREAM = """
 import resource, sys
-from common_mesh import MeshEngine
+from common_mesh import MeshEngine, Policy
 from mesh_samples import notes
 
 def most(count):
     assert session.send_all_models(notes(count, text="x" * 1_000)).created == count
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-with MeshEngine(sys.argv[1]) as engine:
+with MeshEngine(sys.argv[1], policy=Policy(max_records=200, in_flight=3)) as engine:
     session = engine.create_session("org", "slack", "message")
     print(most(60_000), most(180_000))
 """
@@ -159,7 +159,8 @@ def test_the_process_grows_no_further_in_a_long_stream_over_a_real_connection(se
     command = [sys.executable, "-c", STREAM, server.url]
     told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60)
     first, last = (int(kibibytes) for kibibytes in told.stdout.split())
-    # 180 MB went through. Twelve batches of 2 MB on their way are allowed, and were there the first time already.
+    # 180 MB went through. Few and small batches are on their way: how many of them there were at once, which is the
+    # machine's luck, weighs little beside what is held to here.
     assert last - first < 12_000
 
 
