@@ -92,7 +92,13 @@ def test_a_step_that_dies_is_repeated_and_the_layout_moves_only_behind_it(client
 def test_a_layout_without_a_way_from_it_is_refused(client: redis.Redis) -> None:
     client.hset(META, mapping={"layout": 1, "shards": 16})
     with pytest.raises(LayoutError, match="no way from it to 2"):
-        bring_up(client, 16, layout=2)
+        bring_up(client, 16, layout=2, upgrades={})
+
+
+def test_a_store_of_the_first_layout_is_brought_up_to_ours(client: redis.Redis) -> None:
+    client.hset(META, mapping={"layout": 1, "shards": 16})
+    bring_up(client, 16)
+    assert int(client.hget(META, "layout") or 0) == LAYOUT
 
 
 def test_processes_that_start_at_once_upgrade_once(client: redis.Redis, store: str) -> None:
