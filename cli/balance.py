@@ -43,7 +43,7 @@ class Account:
 def settle(walk: Walk, everybody: list[Player], lists: Mapping[str, set[str]]) -> Account:
     """Draw up the account of one full pass during which the lists did not change."""
     outside = read_outside(walk.pages("/_sim/ledger", "entries"), lists)
-    letters, applied = _letters(walk), _applied(walk, everybody)
+    letters, effects = _letters(walk), applied(walk, everybody)
     kept = _kept(walk, everybody, "message")
     missing = [record for record in outside.allowed if kept.get((record.org, record.id), "") < record.version]
     unexplained = _without_dead(missing, outside, letters)
@@ -55,9 +55,9 @@ def settle(walk: Walk, everybody: list[Player], lists: Mapping[str, set[str]]) -
     account.dead = len(missing) - len(unexplained)
     account.in_mesh = sum(walk.count(player.org)["message"] for player in everybody)
     account.lost = len(lost)
-    account.twice = sum(number - 1 for number in applied.values())
+    account.twice = sum(number - 1 for number in effects.values())
     account.problems = [
-        *_let_through(applied, lists),
+        *_let_through(effects, lists),
         *_directory(walk, everybody, outside),
         *_contradictions(walk, outside, letters),
     ]
@@ -68,15 +68,15 @@ def _named(**numbers: int) -> dict[str, int]:
     return {name: number for name, number in numbers.items() if number}
 
 
-def _applied(walk: Walk, everybody: list[Player]) -> Counter[Record]:
+def applied(walk: Walk, everybody: list[Player]) -> Counter[Record]:
     """How often each record changed the mesh, from its effects log."""
-    applied: Counter[Record] = Counter()
+    changed: Counter[Record] = Counter()
     for player in everybody:
         path = f"/v1/{quote(player.org, safe='')}/slack/message/effects"
         for effect in walk.pages(path, "effects"):
             if effect["outcome"] in ("applied", "created", "updated"):
-                applied[Record(player.org, effect["id"], effect["version"])] += 1
-    return applied
+                changed[Record(player.org, effect["id"], effect["version"])] += 1
+    return changed
 
 
 def _kept(walk: Walk, everybody: list[Player], model: str, *, deleted: bool = True) -> dict[Place, str]:
@@ -117,9 +117,9 @@ def _without_notices(walk: Walk, unexplained: list[Record], outside: Outside) ->
     return lost
 
 
-def _let_through(applied: Counter[Record], lists: Mapping[str, set[str]]) -> Iterator[str]:
+def _let_through(effects: Counter[Record], lists: Mapping[str, set[str]]) -> Iterator[str]:
     """The mesh's own log, held against the lists: no record of another channel was ever applied."""
-    if through := sum(1 for record in applied if record.channel not in lists[record.org]):
+    if through := sum(1 for record in effects if record.channel not in lists[record.org]):
         yield f"the mesh applied {through} message records of channels that are not allowed"
 
 

@@ -1,4 +1,7 @@
-"""`./sluice demo`: one full pass on fresh state, counted by an outside ledger; then everything stops."""
+"""`./sluice demo`: one full pass on fresh state, counted by an outside ledger; then everything stops.
+
+With `--faults` it is a pass under faults (`cli.faulty`), held against the workspace itself.
+"""
 
 import argparse
 import json
@@ -8,9 +11,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from cli import balance, leaks
+from cli import balance, faulty, leaks
 from cli.exits import Exit
-from cli.options import SimulatorOptions, StackOptions, slack_export
+from cli.options import SimulatorOptions, StackOptions, fault_names, slack_export
 from cli.stack import Stack
 from cli.story import Choose, every_other, tell
 from cli.supervisor import StartFailed
@@ -28,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workspace", type=slack_export, metavar="PATH", help="your own Slack export: its zip or folder"
     )
     parser.add_argument("--allow", metavar="C1,C2|*", help="channels to allow (default: the 1st, 3rd, 5th …)")
+    parser.add_argument("--faults", type=fault_names, metavar="A,B|all", help="what goes wrong: docs/faults.md")
+    parser.add_argument(
+        "--time-scale", type=_scale, default=0.002, metavar="X", help="with --faults: how long a second takes (0.002)"
+    )
 
 
 def _positive(text: str) -> int:
@@ -36,10 +43,22 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale <= 1:
+        raise argparse.ArgumentTypeError("must be a number above 0, 1 at most")
+    return scale
+
+
 def run(args: argparse.Namespace) -> int:
     """0 only if the outside ledger balances."""
     with tempfile.TemporaryDirectory(prefix="sluice-demo-") as scratch:
         try:
+            if args.faults:
+                return _under_faults(args, Path(scratch))
             account, seconds = _pass(args, Path(scratch))
         except (StartFailed, StalledError) as error:
             print(f"sluice: {error}", file=sys.stderr)
@@ -68,6 +87,32 @@ def _pass(args: argparse.Namespace, state: Path) -> tuple[balance.Account, float
             account = account_for(walk, everybody, [state], args.workspace)
         _say("stopping …")
     return account, time.monotonic() - begun
+
+
+def _under_faults(args: argparse.Namespace, state: Path) -> Exit:
+    """0 only if the mesh is what Slack shows, and every fault has struck."""
+    begun = time.monotonic()
+    simulator = SimulatorOptions(
+        connections=args.connections,
+        channels=args.channels,
+        messages=args.messages,
+        seed=args.seed,
+        workspace=args.workspace,
+        stray=-1,
+        faults=args.faults,
+        time_scale=args.time_scale,
+    )
+    with Stack(state, StackOptions(simulator=simulator, given=faulty.GIVEN)) as stack:
+        stack.start([name for name in stack.names if name != "flower"], progress=_say)
+        secrets = stack.secrets
+        operator, mesh = secrets.operator_token.get_secret_value(), secrets.mesh_token.get_secret_value()
+        with Walk(stack.urls, operator, mesh, _say) as walk:
+            played = faulty.Faulty(walk, players(args.connections), _chooser(args.allow), args.faults)
+            outcome = played.play(state)
+        _say("stopping …")
+    again = f"./sluice demo --faults {args.faults} --seed {args.seed} --time-scale {args.time_scale:g}"
+    print(faulty.as_json(outcome, again, begun) if args.json else faulty.as_table(outcome, again, begun))
+    return Exit.DONE if outcome.kept else Exit.FAILED
 
 
 def account_for(

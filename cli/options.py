@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulator.export import BadExport, check_export
+from simulator.faults import UnknownFault, parse
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,11 @@ class SimulatorOptions:
     seed: int | None = None
     workspace: Path | None = None
     anchor: int | None = None
+    time_scale: float | None = None
     retry_scale: float | None = None
+    faults: str | None = None
+    regime: str | None = None
+    short_rate: float | None = None
     page_limit: int | None = None
     concurrency: int | None = None
     duplicate_rate: float | None = None
@@ -35,6 +40,14 @@ def _option(name: str, value: object) -> tuple[str, ...]:
     if isinstance(value, bool):
         return (f"--{name}" if value else f"--no-{name}",)
     return (f"--{name}", str(value))
+
+
+def fault_names(text: str) -> str:
+    """`--faults`: names with commas between them, or all. What is none is a sentence of argparse's."""
+    try:
+        return ",".join(parse(text))
+    except UnknownFault as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def slack_export(text: str) -> Path:

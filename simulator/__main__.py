@@ -13,6 +13,8 @@ from pydantic import SecretStr
 from simulator.app import create_app
 from simulator.config import CHANNELS, MESSAGES, USERS, SimulatorConfig, default_anchor
 from simulator.export import BadExport
+from simulator.faults import UnknownFault, parse
+from simulator.slack.rates import REGIMES
 from simulator.tokens import BadKey
 
 COUNTS = {"connections": 1, "channels": 6, "messages": 400, "page-limit": 999, "concurrency": 16}
@@ -50,7 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workspace", type=Path, help="a Slack export, its zip or folder, instead of a generated workspace"
     )
-    parser.add_argument("--retry-scale", type=float, default=0.01)
+    parser.add_argument("--time-scale", type=float, default=0.01, help="seconds that a second of Slack's takes")
+    parser.add_argument("--retry-scale", type=float, help="the same for Paragon's retries (default: --time-scale)")
+    parser.add_argument("--faults", type=_faults, default=(), metavar="A,B|all", help="what goes wrong, by name")
+    parser.add_argument("--regime", choices=REGIMES, help="Slack's rate limits (default: free; standard with --faults)")
+    parser.add_argument("--short-rate", type=float, default=0.05, help="part of the pages that are short, or empty")
     parser.add_argument("--duplicate-rate", type=float, default=0.0)
     parser.add_argument("--stray", type=_all_or_count, default=0, help="channels posted though not asked for, -1: all")
     parser.add_argument("--self-start", action=argparse.BooleanOptionalAction, default=True,
@@ -64,18 +70,27 @@ def _parser() -> argparse.ArgumentParser:
 def _config(options: argparse.Namespace) -> SimulatorConfig:
     key = sys.stdin.read() if options.public_key == "-" else Path(options.public_key).read_text()
     names = ("project_id", "webhooks", "connections", "channels", "messages", "seed", "anchor", "workspace",
-             "retry_scale", "page_limit", "concurrency", "duplicate_rate", "stray", "self_start", "core_api",
-             "workflow_messages", "workflow_channels", "workflow_users")  # fmt: skip
+             "time_scale", "page_limit", "faults", "short_rate", "concurrency", "duplicate_rate", "stray",
+             "self_start", "core_api", "workflow_messages", "workflow_channels", "workflow_users")  # fmt: skip
     secret = SecretStr(_first_secret(options.webhook_secret_env))
     core = SecretStr(os.environ.get(options.core_token_env, "") if options.core_token_env else "")
     event = SecretStr(_first_secret(options.event_secret_env))
     given = {name: getattr(options, name) for name in names}
+    given["retry_scale"] = options.time_scale if options.retry_scale is None else options.retry_scale
+    given["regime"] = options.regime or ("standard" if options.faults else "free")
     return SimulatorConfig(public_key=key, webhook_secret=secret, core_token=core, event_secret=event, **given)
 
 
 def _first_secret(name: str) -> str:
     """Where the variable holds a comma list (two are valid at a time), the first one is used."""
     return os.environ.get(name, "").split(",")[0].strip() if name else ""
+
+
+def _faults(value: str) -> tuple[str, ...]:
+    try:
+        return parse(value)
+    except UnknownFault as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(value: str) -> int:

@@ -15,11 +15,17 @@ from simulator.core_api import CoreApi
 from simulator.core_service import CoreService
 from simulator.events import EventsDoor
 from simulator.export import read_export
+from simulator.fault_control import FaultControl
+from simulator.faults import Faults
 from simulator.generate.workspace import generate
+from simulator.happenings import Happenings
 from simulator.ledger import Ledger
+from simulator.mishaps import Mishaps
 from simulator.paragon import Paragon
 from simulator.portal import Portal
 from simulator.slack.api import SlackApi
+from simulator.slack.rates import RateLimits
+from simulator.slack.shortening import Shortening
 from simulator.triggers import Triggers
 from simulator.workflows import Engine
 from simulator.workspaces import Workspaces
@@ -36,12 +42,13 @@ def create_app(
     real HTTP unless given. Raises `simulator.export.BadExport`
     for a folder that is no export and `simulator.tokens.BadKey` for a key that is none.
     """
-    workspaces = _workspaces(config)
-    slack = SlackApi(workspaces.by_token, config.page_limit)
-    slack_app, ledger, triggers = slack.app(), Ledger(), Triggers()
-    courier = Courier(config, ledger, callbacks)
-    engine = Engine(config, slack_app, courier)
-    paragon = Paragon(config, workspaces, engine, slack, triggers)
+    workspaces, faults = _workspaces(config), Faults(config.seed, config.faults)
+    slack, ledger, triggers = _slack(config, workspaces, faults), Ledger(), Triggers()
+    slack_app = slack.app()
+    courier = Courier(config, ledger, callbacks, faults)
+    engine = Engine(config, slack_app, courier, Mishaps(faults, triggers, 60 * config.time_scale))
+    happenings = Happenings(config, faults, workspaces, engine, triggers)
+    paragon = Paragon(config, workspaces, engine, slack, triggers, happenings)
     control = Control(config, workspaces, engine, ledger, triggers, paragon.limit)
 
     channels = ChannelControl(workspaces, engine)
@@ -54,10 +61,22 @@ def create_app(
         yield
         await engine.aclose()
 
-    routes = [*paragon.routes(), Mount("/slack", slack_app), *control.routes(), *channels.routes(), *pages]
+    bench = [*control.routes(), *channels.routes(), *FaultControl(happenings, workspaces).routes()]
+    routes = [*paragon.routes(), Mount("/slack", slack_app), *bench, *pages]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.engine = engine
     return app
+
+
+def _slack(config: SimulatorConfig, workspaces: Workspaces, faults: Faults) -> SlackApi:
+    return SlackApi(
+        workspaces.by_token,
+        config.page_limit,
+        faults=faults,
+        rates=RateLimits(config.time_scale),
+        regime=config.regime,
+        shortening=Shortening(config.seed, config.short_rate),
+    )
 
 
 def _workspaces(config: SimulatorConfig) -> Workspaces:

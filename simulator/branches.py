@@ -20,9 +20,10 @@ class Fan:
         self._spawn = spawn
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, work: Work) -> None:
+    def start(self, work: Work) -> asyncio.Task[None]:
         """Run a branch beside the others."""
-        self._tasks.append(self._spawn(work))
+        self._tasks.append(task := self._spawn(work))
+        return task
 
     async def __aenter__(self) -> "Fan":
         return self

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from simulator.answers import dump
 from simulator.config import SimulatorConfig
+from simulator.faults import Faults
 from simulator.ledger import RECORD, Ledger
 from simulator.tokens import epoch_of
 
@@ -23,7 +24,7 @@ TIMEOUT = 30.0
 
 @dataclass
 class Callback:
-    """One page on its way: `kind` is messages, channels or users; `body` is what is posted."""
+    """One page on its way: `kind` is messages, channels or users; `body` is what is posted, half of it where `cut`."""
 
     kind: str
     url: str
@@ -32,6 +33,7 @@ class Callback:
     team: str
     body: Json
     in_run: bool = False
+    cut: bool = False
 
 
 class Pace:
@@ -62,9 +64,14 @@ class Courier:
     """Posts callbacks, at most `concurrency` at a time; the rest wait for a slot, as work over the plan's does."""
 
     def __init__(
-        self, config: SimulatorConfig, ledger: Ledger, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        config: SimulatorConfig,
+        ledger: Ledger,
+        transport: httpx.AsyncBaseTransport | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.ledger = ledger
+        self._faults = faults or Faults()
         self.pace = Pace()
         self.counts: Counter[str] = Counter()
         self.in_flight = 0
@@ -100,6 +107,8 @@ class Courier:
 
     async def _deliver(self, callback: Callback) -> str:
         content = dump(callback.body)
+        if callback.cut:
+            content = content[: len(content) // 2]
         for wait in (*RETRY_SECONDS, None):
             response = await self._attempt(callback, content)
             if response is not None and not _is_transient(response.status_code):
@@ -119,8 +128,18 @@ class Courier:
         except (httpx.HTTPError, httpx.InvalidURL):
             return None
 
+    async def knock(self, url: str, body: Json, bearer: str) -> int:
+        """Post what no workflow of ours would; the answer's status, 0 where none came."""
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {bearer}"} if bearer else {})}
+        try:
+            return (await self._http.post(url, content=dump(body), headers=headers)).status_code
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return 0
+
     def _end(self, callback: Callback, response: httpx.Response) -> str:
         self.counts[f"status_{response.status_code}"] += 1
+        if callback.cut:
+            self._faults.told("truncate", response.status_code)
         if response.status_code == 202:
             self.ledger.append(_line(callback, response))
             return "accepted"

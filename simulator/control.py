@@ -15,9 +15,10 @@ from simulator.bench import BadRequest, body_of, guarded, number_of, text_of
 from simulator.config import SimulatorConfig
 from simulator.ledger import Ledger
 from simulator.slack import files
-from simulator.slack.channel import Channel, is_reply
+from simulator.slack.changes import edit, free_ts, marked, write
+from simulator.slack.channel import Channel
 from simulator.slack.limit import Limit
-from simulator.slack.paging import micros, stamp
+from simulator.slack.paging import micros
 from simulator.slack.workspace import Workspace
 from simulator.triggers import Triggers
 from simulator.workflows import Engine
@@ -116,8 +117,8 @@ class Control:
         """
         body = await body_of(request)
         workspace, channel = self._place(body)
-        ts = str(body.get("ts") or _free_ts(channel))
-        text = _marked(text_of(body, "text"), channel)
+        ts = str(body.get("ts") or free_ts(channel, time.time_ns() // 1000))
+        text = marked(text_of(body, "text"), channel)
         message: Json = {
             "type": "message",
             "user": str(body.get("user") or workspace.installer),
@@ -126,23 +127,17 @@ class Control:
         }
         message["team"] = workspace.team
         if thread := body.get("thread_ts"):
-            channel.take(str(thread))
             message["thread_ts"] = str(thread)
         if said := body.get("file"):
             message["files"] = [_attached(said, workspace, message)]
-        channel.add(message)
-        if is_reply(message):
-            channel.count_replies(micros(str(thread)))
+        write(channel, message)
         return answer({"ts": ts, **({"file": message["files"][0]} if said else {})}, 201)
 
     async def edit(self, request: Request) -> Response:
         """`{connection, channel, ts, text}`: same `ts`, new text, `edited`."""
         body = await body_of(request)
         workspace, channel = self._place(body)
-        message = channel.take(text_of(body, "ts"))
-        message["text"] = _marked(text_of(body, "text"), channel)
-        message["edited"] = {"user": message.get("user") or workspace.installer, "ts": f"{int(time.time())}.000000"}
-        message.pop("blocks", None)
+        message = edit(channel, text_of(body, "ts"), text_of(body, "text"), workspace.installer, int(time.time()))
         return answer({"ts": message["ts"], "edited": message["edited"]["ts"]})
 
     async def delete(self, request: Request) -> Response:
@@ -175,14 +170,3 @@ def _attached(said: object, workspace: Workspace, message: Json) -> Json:
     name, mimetype = text_of(said, "name"), text_of(said, "mimetype")
     file = f"F{micros(message['ts']):X}"
     return files.hosted(workspace.team, file, name, mimetype, size, message["user"])
-
-
-def _marked(text: str, channel: Channel) -> str:
-    return f"{text} {channel.canary}" if channel.canary else text
-
-
-def _free_ts(channel: Channel) -> str:
-    us = time.time_ns() // 1000
-    while us in channel.messages:
-        us += 1
-    return stamp(us)

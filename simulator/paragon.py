@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from simulator.answers import answer, dump, object_of
 from simulator.config import SimulatorConfig
+from simulator.happenings import Happenings
 from simulator.slack import files
 from simulator.slack.api import SlackApi, arguments
 from simulator.slack.limit import Limit
@@ -24,6 +25,7 @@ Json = dict[str, Any]
 
 RAW = "x-paragon-use-raw-response"
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+NOT_ENABLED = "Integration is not enabled for this user"
 _OF_SLACK = {"x-slack-req-id": "simulated"}
 
 
@@ -36,6 +38,7 @@ class Paragon:
     engine: Engine
     slack: SlackApi
     triggers: Triggers
+    happenings: Happenings
     limit: Limit = field(default_factory=Limit)
     meta: dict[str, Json] = field(default_factory=dict)
 
@@ -79,10 +82,13 @@ class Paragon:
         body = await object_of(request)
         if body is None:
             return refusal(400, ["body must be a JSON object"])
+        if (refused := self._refused()) is not None:
+            return refused
         workspace = self.workspaces.of(user)
         if workspace is None:
-            return refusal(400, "Integration is not enabled for this user")
+            return refusal(400, NOT_ENABLED)
         self.triggers.note(user, request.path_params["workflow"], body)
+        self.happenings.triggered(user, body)
         start(user, workspace, body)
         return answer({}, 202)
 
@@ -91,9 +97,11 @@ class Paragon:
         user = self._user(request)
         if user is None:
             return refusal(401, "Invalid Paragon User Token")
+        if (refused := self._refused()) is not None:
+            return refused
         workspace = self.workspaces.of(user)
         if workspace is None:
-            return refusal(400, "Integration is not enabled for this user")
+            return refusal(400, NOT_ENABLED)
         raw, path = RAW in request.headers, request.path_params["path"].strip("/")
         if (wait := self.limit.take()) is not None:
             return _limited(wait, raw=raw)
@@ -109,6 +117,17 @@ class Paragon:
         if request.path_params["project"] != self.config.project_id:
             return None
         return self._tokens.subject(request.headers.get("authorization", ""))
+
+    def _refused(self) -> Response | None:
+        """What nobody gets past while the integration is disabled or its credential does not hold."""
+        faults = self.happenings.faults
+        if faults.holds("disabled"):
+            faults.struck("disabled")
+            return refusal(400, NOT_ENABLED)
+        if faults.holds("credential"):
+            faults.struck("credential")
+            return refusal(400, "The credential is not valid", of_slack=True)
+        return None
 
     def _workflows(self) -> dict[str, Callable[[str, Workspace, Json], None]]:
         return {
@@ -126,13 +145,14 @@ class Paragon:
         }
 
     def _integration(self, workspace: Workspace | None) -> Json:
-        if workspace is None:
+        faults = self.happenings.faults
+        if workspace is None or faults.holds("disabled"):
             return {"enabled": False, "configuredWorkflows": {}}
         names = (self.config.workflow_channels, self.config.workflow_users, self.config.workflow_messages)
         return {
             "enabled": True,
             "credentialId": f"cred-{workspace.team}",
-            "credentialStatus": "VALID",
+            "credentialStatus": "INVALID" if faults.holds("credential") else "VALID",
             "providerId": workspace.installer,
             "providerData": {
                 "team": {"id": workspace.team, "name": workspace.name},

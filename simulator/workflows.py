@@ -6,7 +6,7 @@ trigger ─▶ messages ─▶ for each channel: conversations.history ─▶ ca
                          └▶ for each parent in it: conversations.replies ─▶ callback
 
 A careless build of the third, as a gate must expect it, also posts the history of channels that it was not asked for
-(`SimulatorConfig.stray`).
+(`SimulatorConfig.stray`). In the restricted regime it is the careful build: one call after the other.
 """
 
 import asyncio
@@ -16,14 +16,17 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
-import httpx
 from starlette.applications import Starlette
 
 from simulator.branches import Fan, StepFailed, Work
-from simulator.callbacks import RETRY_SECONDS, Callback, Courier
+from simulator.callbacks import Callback, Courier
 from simulator.config import SimulatorConfig
 from simulator.envelope import Run, chain, next_cursor, parents
+from simulator.faults import Faults
+from simulator.mishaps import Mishaps, Wait
 from simulator.slack.workspace import Workspace
+from simulator.slack_step import SlackStep
+from simulator.triggers import Triggers
 
 Json = dict[str, Any]
 
@@ -33,12 +36,14 @@ CHANNEL_TYPES = "public_channel,private_channel"
 class Engine:
     """Runs workflow executions as tasks. `slack` is called over HTTP in process, with the workspace's own token."""
 
-    def __init__(self, config: SimulatorConfig, slack: Starlette, courier: Courier) -> None:
+    def __init__(
+        self, config: SimulatorConfig, slack: Starlette, courier: Courier, mishaps: Mishaps | None = None
+    ) -> None:
         self.courier = courier
         self.counts: Counter[str] = Counter()
         self._config = config
-        transport = httpx.ASGITransport(app=slack)
-        self._slack = httpx.AsyncClient(transport=transport, base_url="http://slack.simulator/api/")
+        self._mishaps = mishaps or Mishaps(Faults(), Triggers(), 60 * config.time_scale)
+        self._slack = SlackStep(slack, self._mishaps.faults, self.counts, config.retry_scale)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def aclose(self) -> None:
@@ -105,9 +110,9 @@ class Engine:
             raise StepFailed
         async with Fan(self.spawn) as branch:
             for channel in channels:
-                branch.start(self._channel(run, str(channel)))
+                await self._beside(branch, self._channel(run, str(channel)))
             for channel in self._strays(workspace, channels):
-                branch.start(self._stray(run, channel))
+                await self._beside(branch, self._stray(run, channel))
 
     def _strays(self, workspace: Workspace, asked: list[object]) -> list[str]:
         """The first channels by id that were not asked for, as many as configured; the same for the same trigger."""
@@ -130,7 +135,7 @@ class Engine:
         async for cursor, page in self._pages(run.workspace, "conversations.history", args):
             await self._post(branch, run.callback(channel, "", cursor, page))
             for parent in parents(page) if replies else ():
-                branch.start(self._thread_alone(run, channel, parent))
+                await self._beside(branch, self._thread_alone(run, channel, parent))
 
     async def _thread_alone(self, run: Run, channel: str, parent: str) -> None:
         async with Fan(self.spawn) as branch:
@@ -143,30 +148,40 @@ class Engine:
 
     async def _post(self, branch: Fan, callback: Callback) -> None:
         """Hand a page to the courier: in parallel, but never further ahead than the slots reach."""
-        for _ in range(self.courier.copies()):
-            await self.courier.slot()
-            branch.start(self.courier.send(callback))
+        trips = self._mishaps.trips(callback)
+        for trip in trips + trips[:1] * (self.courier.copies() - 1):
+            if trip is None:
+                await self.courier.slot()
+                branch.start(self.courier.send(callback))
+            else:
+                branch.start(self._post_later(trip, callback))
+
+    async def _post_later(self, trip: Wait, callback: Callback) -> None:
+        await trip()
+        await self.courier.slot()
+        await self.courier.send(callback)
 
     async def _pages(self, workspace: Workspace, method: str, args: Json) -> AsyncIterator[tuple[str, Json]]:
         """Slack's pages with the cursor each was asked with; a page that is not ok is the last."""
-        cursor = ""
+        cursor, careful = "", self._careful
         while True:
-            page = await self._call(workspace, method, {**args, **({"cursor": cursor} if cursor else {})})
+            asked = {**args, **({"cursor": cursor} if cursor else {})}
+            page = await self._slack.call(workspace, method, asked, careful=careful)
             yield cursor, page
             cursor = next_cursor(page)
             if not cursor:
                 return
 
-    async def _call(self, workspace: Workspace, method: str, args: Json) -> Json:
-        headers = {"Authorization": f"Bearer {workspace.token}"}
-        for wait in (*RETRY_SECONDS, None):
-            response = await self._slack.get(method, params=args, headers=headers)
-            if response.status_code == 200:
-                page: Json = response.json()
-                return page
-            if wait is not None:
-                await asyncio.sleep(wait * self._config.retry_scale)
-        raise StepFailed
+    @property
+    def _careful(self) -> bool:
+        """Which build of the workflow this is: whoever knows of the restricted regime builds for it."""
+        return self._config.regime == "restricted" or self._mishaps.faults.holds("restricted")
+
+    async def _beside(self, branch: Fan, work: Work) -> None:
+        """Another branch of the workflow; the careful build ends it before it begins the next."""
+        task = branch.start(work)
+        if self._careful:
+            await asyncio.wait([task])
 
 
 _DIRECTORY: dict[str, tuple[str, str, Json]] = {

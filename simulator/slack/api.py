@@ -14,8 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from simulator.answers import answer
+from simulator.faults import Faults
 from simulator.slack.channel import Channel
 from simulator.slack.paging import SlackError, Slice, decode_cursor, encode_cursor, limit_of, micros, stamp
+from simulator.slack.rates import READING, RESTRICTED_LIMIT, RateLimits, Regime
+from simulator.slack.shortening import Shortening
 from simulator.slack.workspace import Workspace, page_by_id, type_of
 
 Json = dict[str, Any]
@@ -26,11 +29,25 @@ HISTORY_CAP, LIST_CAP, DEFAULT = 999, 1000, 100
 
 
 class SlackApi:
-    """`find` maps a token to its workspace; `page_limit` caps every page, so that small workspaces page too."""
+    """`find` maps a token to its workspace; `page_limit` caps every page, so that small workspaces page too.
 
-    def __init__(self, find: Find, page_limit: int) -> None:
+    `rates` and `regime` are Slack's limits (`free`: none); `faults` may strike what the workflows ask for.
+    """
+
+    def __init__(
+        self,
+        find: Find,
+        page_limit: int,
+        *,
+        faults: Faults | None = None,
+        rates: RateLimits | None = None,
+        regime: Regime = "free",
+        shortening: Shortening | None = None,
+    ) -> None:
         self._find = find
         self._page_limit = page_limit
+        self._faults, self._rates, self._standing = faults or Faults(), rates or RateLimits(), regime
+        self._short = shortening or Shortening()
         self._methods: dict[str, Callable[[Workspace, Args], Json]] = {
             "auth.test": self._auth_test,
             "conversations.list": self._conversations_list,
@@ -47,7 +64,36 @@ class SlackApi:
     async def endpoint(self, request: Request) -> Response:
         """One call, its arguments in the query, a form or a JSON body, its token in the header."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        return answer(self.call(request.path_params["method"], token, await arguments(request)))
+        method, args = request.path_params["method"], await arguments(request)
+        if (wait := self._refused(method, token, args)) is not None:
+            headers = {"Retry-After": f"{wait:.3f}" if wait % 1 else str(int(wait))}  # scaled, as everything is
+            return answer({"ok": False, "error": "ratelimited"}, 429, headers)
+        return answer(self._said(method, args) or self.call(method, token, args))
+
+    @property
+    def regime(self) -> Regime:
+        """What holds for every team right now."""
+        return "restricted" if self._faults.holds("restricted") else self._standing
+
+    def _refused(self, method: str, token: str, args: Args) -> float | None:
+        """The seconds that a call has to wait for, None where it is answered."""
+        if (found := self._find(token)) is None:
+            return None
+        if method in READING and self._faults.strikes("rate_limit", method, *_key(args)):
+            # Half of the bursts outlast all of Paragon's retries (190 s).
+            self._rates.close(found.team, method, 0.5 if self._faults.draw("burst", method, *_key(args)) < 0.5 else 4.0)
+            self._faults.struck("rate_limit")
+        wait = self._rates.take(found.team, method, self.regime)
+        if wait is not None and self._faults.holds("restricted"):
+            self._faults.struck("restricted")
+        return wait
+
+    def _said(self, method: str, args: Args) -> Json | None:
+        """Slack's refusal of a page of messages, where one strikes."""
+        if method not in READING or not self._faults.strikes("ok_false", method, *_key(args)):
+            return None
+        self._faults.struck("ok_false")
+        return {"ok": False, "error": "internal_error"}
 
     def call(self, method: str, token: str, args: Args) -> Json:
         """The method's answer as Slack's JSON."""
@@ -70,7 +116,11 @@ class SlackApi:
         return found
 
     def _limit(self, args: Args, cap: int, default: int = DEFAULT) -> int:
-        return min(limit_of(args.get("limit", ""), default, cap), self._page_limit)
+        limit = min(limit_of(args.get("limit", ""), default, cap), self._page_limit)
+        return self._short.limit(limit, *_key(args))
+
+    def _reading_limit(self, args: Args, cap: int, default: int = DEFAULT) -> int:
+        return min(self._limit(args, cap, default), RESTRICTED_LIMIT if self.regime == "restricted" else cap)
 
     def _auth_test(self, workspace: Workspace, args: Args) -> Json:
         url = f"https://{workspace.team.lower()}.slack.example/"
@@ -99,14 +149,31 @@ class SlackApi:
 
     def _conversations_history(self, workspace: Workspace, args: Args) -> Json:
         channel = workspace.channel(args.get("channel", ""))
-        page = channel.history(**_window(args), limit=self._limit(args, HISTORY_CAP))
+        window = _window(args)
+        page = channel.history(**window, limit=self._reading_limit(args, HISTORY_CAP))
+        # A cursor is where the page begins: one above its newest message is another cursor for the same place.
+        if page.keys and window["start"] != stamp(page.keys[0] + 1) and self._short.empties(*_key(args)):
+            page = Slice([], page.keys[0] + 1)
         extra = {"pin_count": 0, "channel_actions_ts": None, "channel_actions_count": 0}
-        return {**_shown(channel, page), **extra}
+        return {**_shown(channel, page), **extra, **self._limited(args)}
 
     def _conversations_replies(self, workspace: Workspace, args: Args) -> Json:
         channel = workspace.channel(args.get("channel", ""))
-        page = channel.replies(args.get("ts", ""), **_window(args), limit=self._limit(args, LIST_CAP, LIST_CAP))
-        return _shown(channel, page)
+        limit = self._reading_limit(args, LIST_CAP, LIST_CAP)
+        page = channel.replies(args.get("ts", ""), **_window(args), limit=limit)
+        return {**_shown(channel, page), **self._limited(args)}
+
+    def _limited(self, args: Args) -> Json:
+        """The plan hides what is older, says Slack on some pages."""
+        if not self._faults.strikes("limited", *_key(args)):
+            return {}
+        self._faults.struck("limited")
+        return {"is_limited": True}
+
+
+def _key(args: Args) -> tuple[str, ...]:
+    """What tells a page from others: not its bounds, which move with the clock."""
+    return tuple(args.get(name, "") for name in ("channel", "ts", "cursor"))
 
 
 def _window(args: Args) -> dict[str, Any]:
