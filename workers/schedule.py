@@ -149,7 +149,9 @@ class Outgoing:
         if found.unfinished >= HALVED_AFTER and self._stores.ledger.halve(found, clock(self._stores.client)):
             return "halved"
         regime = self._rates.regime(split_connection(found.connection)[1], found.team)
-        attempt = self._stores.ledger.runs.begin(found, regime, (look.credential if look else None) or "")
+        direct = self._stores.allowlists.direct(found.connection, found.team, found.channels)
+        credential = (look.credential if look else None) or ""
+        attempt = self._stores.ledger.runs.begin(found, regime, credential, direct)
         match attempt:
             case "metadata":
                 self._wait_for_metadata(keys, found)

@@ -181,9 +181,11 @@ class Runs:
         names = ask(self._client, "ZRANGE", keys.runs(connection), 0, limit - 1, "REV")
         return [found for name in names if (found := self.get(name.decode()))]
 
-    def begin(self, found: Run, regime: Regime = STANDARD, credential: str = "") -> Attempt | str:
+    def begin(
+        self, found: Run, regime: Regime = STANDARD, credential: str = "", direct: Sequence[str] = ()
+    ) -> Attempt | str:
         """Draw a new attempt, or the word that says why not: closed, early, busy, paused, progress, given_up,
-        cancelled.
+        cancelled. What of its channels is `direct` is left out as paused channels are.
         """
         keys, org = self._shards.of(found.connection), split_connection(found.connection)[1]
         touched = [keys.run(found.id), keys.org(org), keys.allow(org), keys.connection(found.connection)]
@@ -191,7 +193,7 @@ class Runs:
         touched.append(keys.paused_channels(org))
         args: list[Word] = [found.id, found.team, found.connection, f"{found.item}:{found.id}", found.mark]
         args += [LEASE_US, self._overdue_us, MOST_ATTEMPTS, regime.flights, regime.limit, credential]
-        args += [",".join(REASONS), len(found.channels), *found.channels]
+        args += [",".join(REASONS), f",{','.join(direct)},", len(found.channels), *found.channels]
         given_up = self._given_up(keys, found, Changes(touched))
         said, *rest = run(self._client, "begin", given_up.keys, [*args, *given_up.commands])
         if said != b"ask":

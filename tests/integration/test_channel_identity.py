@@ -367,6 +367,30 @@ def test_what_turns_out_to_be_a_direct_message_is_neither_asked_for_nor_passes(w
     assert f"{TEAM}:G1" not in world.live("allowed_slack_channel")
 
 
+def test_an_open_window_asks_for_no_direct_message_and_goes_on_where_the_setting_allows_it(world: Channels) -> None:
+    world.allow("C1", "C2")
+    names = world.plan()
+    world.show(raw("C1"), raw("C2", is_mpim=True))
+    lists = world.stores.allowlists
+
+    def begin(name: str) -> Attempt | str:
+        world.client.hset(world.keys.run(name), "ask_at", 0)
+        world.client.hdel(world.keys.run(name), "progress")
+        found = world.run_of(name)
+        return world.stores.ledger.runs.begin(found, direct=lists.direct(CONNECTION, TEAM, found.channels))
+
+    for name in names:
+        found, asked = world.run_of(name), begin(name)
+        if found.channels == ["C2"]:
+            assert (asked, world.run_of(name).reason, world.run_of(name).attempt) == ("paused", "direct_message", 0)
+        else:
+            assert isinstance(asked, Attempt)
+            assert asked.channels == ["C1"]
+    lists.direct_messages = True
+    attempts = [begin(name) for name in names]
+    assert {one for found in attempts if isinstance(found, Attempt) for one in found.channels} == {"C1", "C2"}
+
+
 def test_a_private_channel_with_an_old_id_is_no_direct_message(world: Channels) -> None:
     world.show(raw("G1", is_private=True, is_group=True))
     world.allow("G1")

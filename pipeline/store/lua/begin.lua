@@ -3,10 +3,13 @@
 -- KEYS 1 run  2 organisation  3 allowlist  4 connection  5 due  6 coverage  7 flights  8 flights of the connection
 --      9 paused channels
 -- ARGV 1 run id  2 team  3 connection  4 item  5 mark  6 lease (µs)  7 overdue (µs)  8 most attempts  9 most flights
---      10 page limit  11 credential  12 reasons of a pause (a,b)  13 number of channels, then these, then what is
---      written besides where it is given up (ops.lua)
+--      10 page limit  11 credential  12 reasons of a pause (a,b)  13 direct messages that are not to be asked for
+--      (,a,b,)  14 number of channels, then these, then what is written besides where it is given up (ops.lua)
 -- Answers {'closed'} | {'early', due} | {'metadata'} | {'progress', due} | {'busy', due} | {'given_up', due}
 --       | {'cancelled'} | {'paused', due} | {'ask', attempt, epoch, generation, state, channels…}
+local function direct(channel)
+  return string.find(ARGV[13], ',' .. channel .. ',', 1, true) ~= nil
+end
 local function paused(channel)
   for reason in string.gmatch(ARGV[12], '[^,]+') do
     if redis.call('HEXISTS', KEYS[9], ARGV[2] .. '|' .. channel .. '|' .. reason) == 1 then return true end
@@ -33,11 +36,17 @@ local attempt = tonumber(known[3])
 local fresh = known[4] and tonumber(known[4]) + overdue or 0
 if attempt > 0 and fresh > tonumber(now) then return {'progress', again_at(fresh)} end
 local registered = redis.call('HMGET', KEYS[4], 'generation', 'state')
-local channels, waiting, last = {}, 0, 13 + tonumber(ARGV[13])
-for i = 14, last do
+local channels, waiting, why, last = {}, 0, 'direct_message', 14 + tonumber(ARGV[14])
+for i = 15, last do
   if redis.call('HGET', KEYS[6], ARGV[i] .. mark) == id then
     if registered[2] == 'live' and redis.call('HEXISTS', KEYS[3], ARGV[2] .. '|' .. ARGV[i] .. '|' .. ARGV[3]) == 1 then
-      if paused(ARGV[i]) then waiting = waiting + 1 else channels[#channels + 1] = ARGV[i] end
+      if paused(ARGV[i]) then
+        waiting, why = waiting + 1, 'channel_paused'
+      elseif direct(ARGV[i]) then
+        waiting = waiting + 1
+      else
+        channels[#channels + 1] = ARGV[i]
+      end
     else
       -- Revoked after it was asked for: left behind, the mark would keep the channel from ever being asked for again.
       redis.call('HDEL', KEYS[6], ARGV[i] .. mark)
@@ -47,7 +56,7 @@ end
 if #channels == 0 and waiting > 0 then
   -- The window stays open and costs no try: a resumption makes it due at once.
   local state = known[1] == 'requested' and 'blocked' or known[1]
-  return {'paused', again_at(tonumber(now) + 3600000000, 'reason', 'channel_paused', 'state', state)}
+  return {'paused', again_at(tonumber(now) + 3600000000, 'reason', why, 'state', state)}
 end
 if #channels == 0 then
   redis.call('HSET', KEYS[1], 'state', 'cancelled')
