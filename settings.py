@@ -6,7 +6,6 @@ Whatever is wrong stops the start with one sentence that names the variable and 
 
 import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +16,7 @@ from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+import settings_addresses as addresses
 import settings_lists as lists
 import settings_tls as tls
 
@@ -28,9 +28,6 @@ STACK_MARK = "_SLUICE_STACK"
 Role = Literal["service", "api", "worker", "sweep", "cli"]
 
 UNSET = SecretStr("")  # not a secret: the absence of one
-WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
-EVENTS_ADDRESS = re.compile(r"(https://[^\s/?#@]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?)([/?][^\s#]*)?")
-BROKERS = ("redis://", "rediss://", "sentinel://", "sentinels://", "amqp://", "amqps://")
 
 
 class SettingsError(Exception):
@@ -124,25 +121,17 @@ class Settings(BaseSettings):
     @field_validator("api_bind", mode="after")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
-        if not re.fullmatch(r"[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", value):
-            raise ValueError("must be <host>:<port>")
-        return value
+        return addresses.bind(value)
 
-    @field_validator("public_url", mode="after")
+    @field_validator("public_url", "paragon_api_url", "paragon_trigger_url", "paragon_proxy_url", mode="after")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        # Routes are put behind it: a query or a fragment would swallow them.
-        if value and not WEB_ADDRESS.fullmatch(value):
-            raise ValueError("must be http(s)://<host>, with a port and a path where needed, and nothing behind them")
-        return value
+        return addresses.web(value)
 
     @field_validator("events_url", mode="after")
     @classmethod
     def _safe_address(cls, value: str) -> str:
-        # A query is theirs to use; a name and password in it would be shown wherever the address is.
-        if value and not (EVENTS_ADDRESS.fullmatch(value) and lists.has_port(value)):
-            raise ValueError("must be https://<host>, with a port, a path and a query where needed; http on loopback")
-        return value
+        return addresses.events(value)
 
     @field_validator("events_secrets", mode="after")
     @classmethod
@@ -162,14 +151,15 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("must be a comma list of addresses and networks, such as 10.0.3.7,10.1.0.0/16") from None
 
+    @field_validator("store_url", mode="after")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        return addresses.store(value)
+
     @field_validator("broker_url", mode="after")
     @classmethod
     def _known_broker(cls, value: str) -> str:
-        if value and not value.startswith(BROKERS):
-            raise ValueError(f"must begin with one of {', '.join(BROKERS)}")
-        if value.startswith(("sentinel://", "sentinels://")) and not re.search(r"[?&]master_name=[^&]", value):
-            raise ValueError("must end in ?master_name=<the name that the Sentinels know the broker by>")
-        return value
+        return addresses.broker(value)
 
     @field_validator("store_url", "broker_url", mode="after")
     @classmethod
@@ -230,10 +220,19 @@ def check_groups(settings: Settings, role: Role) -> None:
     _check_group(settings, "Paragon", PARAGON, PARAGON_NEEDS, needed=role != "cli")
     if not settings.mesh_engine:
         _check_group(settings, "mesh", MESH, MESH, needed=role not in ("cli", "api"))
+        _check_mesh_address(settings)
     _check_group(settings, "events", EVENTS, EVENTS, needed=False)
     for field in NEEDS[role]:
         if not is_set(settings, field):
             raise SettingsError(f"{name_of(field)} is not set; op.env.example says what it is for.")
+
+
+def _check_mesh_address(settings: Settings) -> None:
+    """Of our own client; what an engine of the company's takes is its business."""
+    try:
+        addresses.web(settings.mesh_url)
+    except ValueError as error:
+        raise SettingsError(f"{name_of('mesh_url')} {error}.") from None
 
 
 def _check_group(

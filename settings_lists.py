@@ -5,7 +5,6 @@ import binascii
 import re
 from collections import Counter
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
 SCOPE = re.compile(r"operator|org:.+")
@@ -61,14 +60,6 @@ def vault_keys(value: object) -> object:
         return value
     _key_ids(pairs := _pairs(value, ":"))
     return {key: _thirty_two_bytes(text) for key, text in pairs}
-
-
-def has_port(url: str) -> bool:
-    """Whether what stands for a port in an address, if anything does, is one."""
-    try:
-        return urlsplit(url).port != 0
-    except ValueError:
-        return False
 
 
 def signing_secret(text: str) -> bytes:

@@ -48,6 +48,38 @@ def test_lists_are_typed_and_in_order_the_first_key_first() -> None:
     assert (settings.api_host, settings.api_port) == ("127.0.0.1", 8600)
 
 
+@pytest.mark.parametrize(
+    ("field", "wrong", "wanted"),
+    [
+        *[
+            (f"PARAGON_{part}_URL", wrong, "must be http(s)://<host>")
+            for part in ("API", "TRIGGER", "PROXY")
+            for wrong in ("zeus.useparagon.com", "https://h:99999", "https://h/?q=1", "https://u:canary@h", "ftp://h")
+        ],
+        *[("MESH_URL", wrong, "must be http(s)://<host>") for wrong in ("mesh.local", "https://h:0", "https://h#f")],
+        *[("STORE_URL", wrong, "must be redis://") for wrong in ("h:6379", "http://h", "redis://:canary@h:99999/0")],
+        *[("API_BIND", wrong, "must be <host>:<port>") for wrong in ("8600", "h:99999", "h:", "a b:1")],
+    ],
+)
+def test_an_address_that_no_client_could_use_stops_the_start_and_is_not_shown(
+    field: str, wrong: str, wanted: str
+) -> None:
+    said = refusal({f"SLUICE_{field}": wrong})
+    assert said.startswith(f"SLUICE_{field} {wanted}")
+    assert wrong not in said
+    assert "canary" not in said
+
+
+@pytest.mark.parametrize("good", ["http://10.0.0.1:8080/p", "https://[::1]:8443", "https://paragon.example.com/"])
+def test_an_on_premises_address_may_have_a_port_and_a_path(good: str) -> None:
+    assert load({"SLUICE_PARAGON_API_URL": good, "SLUICE_MESH_URL": good}).paragon_api_url == good
+
+
+def test_what_a_companys_own_mesh_engine_takes_for_an_address_is_its_business() -> None:
+    settings = load({"SLUICE_MESH_ENGINE": "company:make", "SLUICE_MESH_URL": "kafka:topic"})
+    assert settings.mesh_url == "kafka:topic"
+
+
 def test_a_signing_key_with_literal_backslash_n_is_understood() -> None:
     assert load().paragon_signing_key.get_secret_value().splitlines()[1] == "abc"
 
