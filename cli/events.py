@@ -14,7 +14,7 @@ from cli.exits import Exit
 from cli.runfile import STATE_DIR
 from cli.running import settings_for
 from pipeline.errors import SluiceError
-from pipeline.store import events_shown
+from pipeline.store import events_shown, hold
 from pipeline.store.client import clock, connect
 from pipeline.store.dead_events import DeadEvents
 from pipeline.store.keys import Shards
@@ -102,6 +102,8 @@ class _Desk:
         state, now = self.outbox.state(), clock(self.client)
         if state is None:
             return "SLUICE_EVENTS_URL is not set: no events are written."
+        if hold.found(self.client):
+            return "The store came out of a backup and is held: no event is sent before `./sluice restore --confirm`."
         match state.word(now):
             case "disabled":
                 return f"The core service wants no events ({state.reason}); `./sluice events enable` tries it again."

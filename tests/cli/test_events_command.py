@@ -11,6 +11,7 @@ import redis
 from cli.__main__ import main
 from cli.status import SAID, _table
 from pipeline.events import CredentialValid
+from pipeline.store import hold
 from pipeline.store.client import clock, connect
 from pipeline.store.dead_events import DeadEvents
 from pipeline.store.endpoint import Endpoint
@@ -66,6 +67,17 @@ def test_what_waits_and_what_is_dead_is_listed(
     assert buried not in shown
     assert main(["events", "dead", *here]) == 0
     assert buried in capsys.readouterr().out
+
+
+def test_a_store_that_is_held_says_why_nothing_is_sent(
+    here: list[str], client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(client)
+    hold.place(client, SHARDS, None)
+    assert main(["events", *here]) == 0
+    assert "held" in capsys.readouterr().out.splitlines()[0]
+    assert main(["events", "test", "--seconds", "0", *here]) == 1
+    assert "./sluice restore --confirm" in capsys.readouterr().err
 
 
 def test_more_than_a_screen_of_them_is_counted(
