@@ -75,7 +75,7 @@ def test_trimming_twice_changes_nothing(text: str, blank: str) -> None:
         assert trimmed(trimmed(blank + text + blank)) == text.strip()
 
 
-@pytest.mark.parametrize("value", ["C1", "a.b-c_d", "x" * 64, "0"])
+@pytest.mark.parametrize("value", ["C1", "a.b-c_d", "x" * 64, "0", ".a", "..-"])
 def test_an_id_is_letters_digits_and_three_signs(value: str) -> None:
     assert bounded_id(value) == value
 
@@ -83,6 +83,12 @@ def test_an_id_is_letters_digits_and_three_signs(value: str) -> None:
 @pytest.mark.parametrize("value", ["", "a b", "a/b", "ä", "a\n", "x" * 65, "٣", "a:b", "\x00", "%2f"])
 def test_nothing_else_is_an_id(value: str) -> None:
     with pytest.raises(ValueError, match="must be 1 to 64 letters"):
+        bounded_id(value)
+
+
+@pytest.mark.parametrize("value", [".", "..", "..."])
+def test_dots_alone_lead_elsewhere_in_a_path_and_are_no_id(value: str) -> None:
+    with pytest.raises(ValueError, match="dots alone"):
         bounded_id(value)
 
 
@@ -145,4 +151,4 @@ def test_a_type_tells_its_bounds_to_the_schema() -> None:
     assert TypeAdapter(Positive[int]).json_schema() == {"type": "integer", "exclusiveMinimum": 0}
     assert TypeAdapter(NonNegative[float]).json_schema() == {"type": "number", "minimum": 0}
     assert TypeAdapter(Trimmed).json_schema() == {"type": "string", "minLength": 1}
-    assert TypeAdapter(Id).json_schema() == {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}
+    assert TypeAdapter(Id).json_schema() == {"type": "string", "pattern": "^(?![.]+$)[A-Za-z0-9._-]{1,64}$"}

@@ -87,13 +87,15 @@ def trimmed(value: str) -> str:
 
 
 def bounded_id(value: str, longest: int = LONGEST_ID) -> str:
-    """An id that is safe in a path, a key and a log line.
+    """An id that is safe in a path, a key and a log line; `.` and `..` have a meaning in paths.
 
     >>> bounded_id("C0123456789", longest=11)
     'C0123456789'
     """
     if not _ID.fullmatch(value) or len(value) > longest:
         raise ValueError(f"must be 1 to {longest} letters, digits, dots, dashes and underscores")
+    if not value.strip("."):
+        raise ValueError("must not be dots alone")
     return value
 
 
@@ -102,7 +104,9 @@ NonNegative = Annotated[_Number, AfterValidator(non_negative), Field(json_schema
 NonEmpty = Annotated[_Filled, AfterValidator(non_empty)]
 Trimmed = Annotated[str, AfterValidator(trimmed), Field(json_schema_extra={"minLength": 1})]
 Id = Annotated[
-    str, AfterValidator(bounded_id), Field(json_schema_extra={"pattern": f"^[A-Za-z0-9._-]{{1,{LONGEST_ID}}}$"})
+    str,
+    AfterValidator(bounded_id),
+    Field(json_schema_extra={"pattern": f"^(?![.]+$)[A-Za-z0-9._-]{{1,{LONGEST_ID}}}$"}),
 ]
 
 
