@@ -100,12 +100,11 @@ def _object(part: dict[str, Any], reading: Reading, depth: int) -> str:
 
 def _shown(kind: object, part: dict[str, Any], reading: Reading, depth: int) -> str:
     """The texts of a block or element, after its addresses are noted."""
-    for name in ("url", "title_url"):
-        address = text_or_none(part.get(name))
-        if address:
-            label = reading.link(address, text_or_none(part.get("text")) or "")
-            if kind == "url":  # a source that an answer was drawn from
-                return label
+    label = text_or_none(part.get("text")) or ""
+    addresses = (text_or_none(part.get(name)) for name in ("url", "title_url"))
+    links = [reading.link(address, label) for address in addresses if address]
+    if kind == "url":  # a source that an answer was drawn from
+        return links[0] if links else label
     if isinstance(kind, str) and kind in ELEMENTS:
         return ""
     known = isinstance(kind, str) and kind in BLOCKS
