@@ -44,7 +44,7 @@ def holds_other(value: object, channel: str) -> bool:
 def element_names_other(element: Mapping[str, Any], channel: str) -> bool:
     """Whether an element of rich_text is of another channel; the elements in it say for themselves whose they are."""
     return names_other(element, channel) or any(
-        value.__class__ is not str and isinstance(value, dict | list) and holds_other(value, channel)
+        isinstance(value, dict | list) and holds_other(value, channel)
         for name, value in element.items()
         if name not in _BY_THEMSELVES
     )
