@@ -90,8 +90,9 @@ def without_labels(source: str, channel: str) -> str:
 
 
 def _unlabelled(link: re.Match[str], channel: str) -> str:
-    address = next((part for part in link.groups() if is_another_message(part, channel)), None)
-    return f"<{address}>" if address else link[0]
+    """The address stands first, or behind the bar, or at the end of a date's token."""
+    kept = next((part for part in link.groups() if is_another_message(part.rpartition("^")[2], channel)), None)
+    return f"<{kept}>" if kept else link[0]
 
 
 def _id(value: object) -> object:

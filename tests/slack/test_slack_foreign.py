@@ -117,6 +117,7 @@ def test_a_date_that_links_to_another_channels_message_is_its_address() -> None:
     blocks = [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [date]}]}]
     for raw in ({"text": f"<!date^1^{{date}}^{LINK}|{CANARY}>"}, {"blocks": blocks}):
         assert mapped(**raw)[0].text == LINK
+        assert CANARY not in mapped(**raw)[0].model_dump_json()
 
 
 def test_a_mention_of_a_channel_in_an_attachments_blocks_is_no_foreign_content() -> None:
