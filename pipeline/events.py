@@ -89,7 +89,9 @@ class WindowGivenUp(ConnectionEvent):
 
 
 class BackfillDone(ConnectionEvent):
-    """A channel was read from its very beginning, for the first time since it was allowed, and delivered."""
+    """A channel was read from its very beginning, or from the moment that it was allowed with (`since`), and delivered:
+    for the first time since it was allowed.
+    """
 
     type: ClassVar[str] = "backfill.done"
 

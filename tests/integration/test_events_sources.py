@@ -47,9 +47,11 @@ def told(core: Core) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def planned(sluice: Sluice, *channels: str) -> str:
-    """The run that allowing these channels leads to."""
-    sluice.allow(*channels)
+def planned(sluice: Sluice, *channels: str, since: int = 0) -> str:
+    """The run that allowing these channels leads to, of what is newer than `since` (microseconds)."""
+    known = sluice.stores.connections.get(CONNECTION)
+    assert known is not None
+    sluice.stores.allowlists.put(CONNECTION, channels, if_match=known.list_version, by="test", since=since)
     sluice.drain()
     sluice.client.zrem(sluice.keys.due, f"patch:{CONNECTION}")
     [name] = sluice.stores.ledger.plan(CONNECTION, TEAM, list(channels), now_us())
@@ -150,6 +152,14 @@ def test_the_past_of_a_channel_is_told_once_it_is_proved(sluice: Sluice, core: C
     answered(sluice, attempt, page("C2", FIRST))
     read_back(sluice, "C2", FIRST)
     assert [data["channel"] for _, data in told(core)] == ["C2"]
+
+
+def test_a_channel_that_was_allowed_from_a_moment_on_is_told_once_it_is_read_from_there(
+    sluice: Sluice, core: Core
+) -> None:
+    hour_ago = now_us() - 3600 * 1_000_000
+    answered(sluice, asked(sluice, planned(sluice, "C1", since=hour_ago)), page("C1", FIRST))
+    assert [(kind, data["channel"]) for kind, data in told(core)] == [("backfill.done", "C1")]
 
 
 def test_a_later_window_is_no_backfill(sluice: Sluice, core: Core) -> None:
