@@ -22,8 +22,8 @@ Json = dict[str, Any]
 
 RESTRICTED_UNTIL: Final = 40
 """The minute in which Slack lists the app in its Marketplace, and the restricted regime ends."""
-STATES: Final = {"credential": (60, 72), "disabled": (85, 97)}
-"""State → the minutes that it holds from and to."""
+STATES: Final = {"credential": (60, 10), "disabled": (90, 10)}
+"""State → the minute that it begins in, and how many it lasts; longer, until somebody has run into it."""
 ONCE: Final = {"rename": 25, "id_change": 45}
 KNOCKS: Final = (10, 50, 110)
 LAST_MINUTE: Final = 120
@@ -59,7 +59,7 @@ class Happenings:
     @property
     def over(self) -> bool:
         """Whether everything has happened that will."""
-        return not self.faults.on or self.minute >= LAST_MINUTE
+        return not self.faults.on or (self.minute >= LAST_MINUTE and not self.faults.present)
 
     async def _go(self) -> None:
         """Minute by minute; where everything is over, changes in the workspace go on until their faults are off."""
@@ -76,10 +76,10 @@ class Happenings:
     def _states(self) -> None:
         if self.minute == RESTRICTED_UNTIL:
             self.faults.end("restricted")
-        for state, (begin, end) in STATES.items():
+        for state, (begin, minutes) in STATES.items():
             if self.minute == begin:
                 self.faults.begin(state)
-            if self.minute == end:
+            if self.minute >= begin + minutes and self.faults.counts[state]:
                 self.faults.end(state)
 
     def _acts(self) -> dict[str, Callable[[], None]]:

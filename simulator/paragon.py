@@ -146,6 +146,8 @@ class Paragon:
 
     def _integration(self, workspace: Workspace | None) -> Json:
         faults = self.happenings.faults
+        for state in faults.present & {"credential", "disabled"}:
+            faults.struck(state)  # somebody has seen it
         if workspace is None or faults.holds("disabled"):
             return {"enabled": False, "configuredWorkflows": {}}
         names = (self.config.workflow_channels, self.config.workflow_users, self.config.workflow_messages)

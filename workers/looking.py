@@ -6,7 +6,7 @@ What a look finds is kept for `GET connection`; it also starts the directory wor
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipeline import flow
@@ -18,6 +18,7 @@ from pipeline.store.client import clock
 from pipeline.store.connections import Registration
 from pipeline.store.keys import Keys
 from pipeline.store.looks import Look, Looks
+from pipeline.store.waking import wake
 
 _SECOND_US: Final = 1_000_000
 EVERY_US: Final = 900 * _SECOND_US
@@ -67,18 +68,22 @@ class Looking:
         return said
 
     def _look(self, known: Registration) -> tuple[str, int]:
-        look = self._taken(known.connection)
+        before, look = self._looks.get(known.connection), self._taken(known.connection)
+        if look.blocks:
+            look = replace(look, blocked_since=_blocked_since(known, before, look))
         self._looks.keep(known, look, self._stores.events)
+        if before is not None and before.blocks and not look.blocks:
+            wake(self._stores.client, self._stores.shards, self._stores.ledger.runs, known.connection)
         # What was read again is judged once Paragon was asked after its last page.
         flow.look(self._stores, self._stores.shards.of(known.connection))
         if not look.enabled:
-            # Whoever has just been registered is about to connect; who was long ago may never do it.
-            return "not connected", look.at + min(EVERY_US, max(_SOONEST_US, (look.at - known.registered_at) // 4))
+            return "not connected", _next_look(look)
         if self._other_team(known, look):
             _log.error("connection.team_differs", extra={"connection": known.connection})
             return "team_differs", look.at + EVERY_US
-        if look.status != "INVALID":
-            self._start_directories(known, look.at)
+        if look.blocks:
+            return "connected", _next_look(look)
+        self._start_directories(known, look.at)
         return "connected", look.at + EVERY_US
 
     def _taken(self, connection: str) -> Look:
@@ -126,6 +131,17 @@ class Looking:
         level = logging.ERROR if isinstance(refusal, Refused | Rejected) else logging.WARNING
         _log.log(level, "look.failed", extra={"connection": connection, "kind": type(refusal).__name__})
         return "unavailable" if isinstance(refusal, Unavailable) else "rejected"
+
+
+def _blocked_since(known: Registration, before: Look | None, look: Look) -> int:
+    if before is None or (before.blocks and not before.blocked_since):
+        return known.registered_at
+    return before.blocked_since if before.blocks else look.at
+
+
+def _next_look(look: Look) -> int:
+    """Who has just been registered or cut off is about to connect; who was long ago may never do it."""
+    return look.at + min(EVERY_US, max(_SOONEST_US, (look.at - look.blocked_since) // 4))
 
 
 def find_team(paragon: ParagonClient, connection: str) -> str:

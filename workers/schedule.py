@@ -207,12 +207,16 @@ class Outgoing:
             wait = stores.schedule.backoff(keys, run.item, run.id, outage.retry_after)
             at = clock(stores.client) + int(wait * 1e6)
             stores.ledger.runs.not_asked(attempt, at, reason=outage.what, blocked=refused)
+            if refused:
+                stores.schedule.sooner(keys, "look", run.connection, clock(stores.client))
             level = logging.ERROR if refused else logging.WARNING  # a refusal needs an operator, an outage time
             _log.log(level, "trigger.unavailable", extra={"run": run.id, "kind": outage.what})
             return "blocked" if refused else "unavailable"
         except Rejected as refusal:
             at = clock(stores.client) + _HOUR_US
             stores.ledger.runs.not_asked(attempt, at, reason=refusal.reason, blocked=True)
+            # Perhaps the user has disconnected Slack: once he has connected it again, this is asked for at once.
+            stores.schedule.sooner(keys, "look", run.connection, clock(stores.client))
             _log.error("trigger.rejected", extra={"run": run.id, "reason": refusal.reason})
             return "rejected"
         stores.ledger.runs.asked(attempt, clock(stores.client))

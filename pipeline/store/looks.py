@@ -25,7 +25,8 @@ class Look:
     """Slack's side of a Paragon user at `at` (microseconds); `status` is VALID, INVALID, PENDING or None: not said.
 
     `credential` is the id of the credential, which changes when the user connects Slack anew; `differed_until` is the
-    first look after the last one that saw another team than the fixed one, 0 if none did.
+    first look after the last one that saw another team than the fixed one, 0 if none did; `blocked_since` is the first
+    of the looks that found nothing to pull with, 0 where there is something.
     """
 
     at: int
@@ -34,6 +35,7 @@ class Look:
     team: str | None
     credential: str | None = None
     differed_until: int = 0
+    blocked_since: int = 0
 
     @property
     def blocks(self) -> str:

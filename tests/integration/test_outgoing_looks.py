@@ -82,7 +82,9 @@ def test_who_has_not_connected_yet_is_looked_at_soon_again_and_later_less_often(
     assert 0 < (world.item("look") or 0) < 10
     assert (shown(world)["slack"]["enabled"], shown(world)["credential"]) == (False, "unknown")
     assert starts(world) == []
-    world.sluice.client.hset(world.keys.connection(CONNECTION), "registered_at", 1)
+    key = world.keys.connection(CONNECTION)
+    seen = json.loads(world.sluice.client.hget(key, "me") or b"")
+    world.sluice.client.hset(key, "me", json.dumps(seen | {"blocked_since": 1}))
     look(world)
     assert world.item("look") == pytest.approx(900, abs=10)
 

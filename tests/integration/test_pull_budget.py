@@ -1,9 +1,10 @@
 """How much is asked for at a time: places of a connection and of all, halves, regimes, the gate of the credential."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from outgoing_world import World, simulator
+from outgoing_world import World, answer, simulator
 from pulls_world import Pulls, page
 from sluice import CONNECTION, ORG, TEAM, Sluice, now_us
 
@@ -179,6 +180,28 @@ def test_nothing_is_asked_for_with_a_credential_that_does_not_hold_and_it_goes_o
     world.make_due("trigger", run)
     assert world.outgoing.trigger(run) == "asked"
     assert world.state(run) == ("requested", 1)
+
+
+@pytest.mark.parametrize("slack", [{"enabled": False}, {"enabled": True, "credentialStatus": "INVALID"}])
+def test_what_waited_while_a_user_was_cut_off_is_asked_for_as_soon_as_he_is_back(
+    world: World, slack: dict[str, Any]
+) -> None:
+    run = world.planned("C1")
+    world.wire.fail("POST slack-messages", answer(400, {"message": "not enabled", "status": 400, "meta": {}}))
+    world.make_due("trigger", run)
+    assert world.outgoing.trigger(run) == "rejected"
+    assert (world.item("look") or 0) < 1, "somebody sees at once what is the matter"
+    assert (world.item("trigger", run) or 0) > 3000
+    back = {"enabled": True, "credentialStatus": "VALID", "providerData": {"team": {"id": TEAM}}}
+    seen = (answer(200, {"authenticated": True, "integrations": {"slack": one}}) for one in (slack, back))
+    world.wire.fail("GET me", *seen)
+    world.looking.look(CONNECTION)
+    assert 0 < (world.item("look") or 0) < 10, "he is about to connect again"
+    assert (world.item("trigger", run) or 0) > 3000
+    world.make_due("look")
+    world.looking.look(CONNECTION)
+    assert (world.item("trigger", run) or 0) < 1
+    assert world.outgoing.trigger(run) == "asked again"
 
 
 def test_a_channel_that_is_not_allowed_any_more_when_it_is_halved_stays_away(pulls: Pulls) -> None:
