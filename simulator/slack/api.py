@@ -4,6 +4,7 @@ Errors are HTTP 200 with `{"ok": false, "error": ...}`; lists are paged with cur
 """
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,6 +16,7 @@ from starlette.routing import Route
 
 from simulator.answers import answer
 from simulator.faults import Faults
+from simulator.slack.changes import free_ts, marked, write
 from simulator.slack.channel import Channel
 from simulator.slack.paging import SlackError, Slice, decode_cursor, encode_cursor, limit_of, micros, stamp
 from simulator.slack.rates import READING, RESTRICTED_LIMIT, RateLimits, Regime
@@ -55,6 +57,7 @@ class SlackApi:
             "conversations.history": self._conversations_history,
             "conversations.replies": self._conversations_replies,
             "users.list": self._users_list,
+            "chat.postMessage": self._chat_post_message,
         }
 
     def app(self) -> Starlette:
@@ -162,6 +165,17 @@ class SlackApi:
         limit = self._reading_limit(args, LIST_CAP, LIST_CAP)
         page = channel.replies(args.get("ts", ""), **_window(args), limit=limit)
         return {**_shown(channel, page), **self._limited(args)}
+
+    def _chat_post_message(self, workspace: Workspace, args: Args) -> Json:
+        """In the name of whoever installed the app; the next pull finds it."""
+        channel = workspace.channel(args.get("channel", ""))
+        if not args.get("text"):
+            raise SlackError("no_text")
+        thread = {"thread_ts": args["thread_ts"]} if args.get("thread_ts") else {}
+        ts = free_ts(channel, time.time_ns() // 1000)
+        message = {"type": "message", "user": workspace.installer, "ts": ts, "text": marked(args["text"], channel)}
+        write(channel, message | thread)
+        return {"channel": args["channel"], "ts": ts, "message": message | thread}
 
     def _limited(self, args: Args) -> Json:
         """The plan hides what is older, says Slack on some pages."""

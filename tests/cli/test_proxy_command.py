@@ -103,6 +103,21 @@ def test_slacks_answer_comes_out_of_paragons_output(
     assert json.loads(capsys.readouterr().out)["channel"]["id"] == channel
 
 
+def test_a_message_is_posted_with_a_json_body_and_stands_in_the_channel(
+    real: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert proxy("GET", "conversations.list", "limit=1", state=tmp_path) == 0
+    channel = json.loads(capsys.readouterr().out)["channels"][0]["id"]
+    body = json.dumps({"channel": channel, "text": "Grüße 😀"})
+    assert proxy("POST", "chat.postMessage", body, state=tmp_path) == 0
+    posted = json.loads(capsys.readouterr().out)
+    assert proxy("GET", "conversations.history", f"channel={channel}", "limit=1", state=tmp_path) == 0
+    [newest] = json.loads(capsys.readouterr().out)["messages"]
+    assert (newest["ts"], "Grüße 😀" in newest["text"]) == (posted["ts"], True)
+    assert proxy("POST", "chat.postMessage", json.dumps({"channel": channel}), state=tmp_path) == 1
+    assert "Slack refused: no_text" in capsys.readouterr().err
+
+
 def test_slacks_no_and_paragons_no_are_told_apart(
     real: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
