@@ -13,6 +13,7 @@ from api.shown_pulls import Again, ChannelsCovered, Planned, PlanShown, Requeste
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected
 from pipeline.rules.outlook import Outlook, state_of
+from pipeline.store.client import clock
 from pipeline.store.connections import Registration
 from pipeline.store.pull_plans import TooOftenError
 
@@ -37,7 +38,7 @@ def ask(connection: Connection, known: Known, held: Scope, body: Annotated[Again
         since = int(body.since.timestamp()) * _SECOND_US if body.since else 0
         return Requested(runs=[], again=known.ledger.rereads.again(connection, wanted, since, by=held))
     regime = known.pull_plans.rates.regime(split_connection(connection)[1], found.team)
-    return Requested(runs=known.ledger.plan(connection, found.team, channels, known.now_us(), regime))
+    return Requested(runs=known.ledger.plan(connection, found.team, channels, clock(known.client), regime))
 
 
 @router.get("/{user:path}/pulls", responses=problems(404, 422))

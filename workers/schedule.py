@@ -26,6 +26,8 @@ from workers.names import LOOK, PATCH_METADATA, TELL, TRIGGER
 HALVED_AFTER = 3
 """Attempts that a window gets before it is asked for in halves."""
 _SOON_US = 500_000
+MISSED_AFTER = 4
+"""Attempts that a reading gets which is only to see what has changed: with the growing waits a few hours."""
 _BLOCKED_US = 30 * 1_000_000
 _JITTER = 0.1
 _FRESH = 0.8
@@ -146,8 +148,8 @@ class Outgoing:
         said = self._metadata_first(keys, found)
         if said is not None:
             return f"metadata {said}"
-        if found.unfinished >= HALVED_AFTER and self._stores.ledger.halve(found, clock(self._stores.client)):
-            return "halved"
+        if ended := self._in_vain(found):
+            return ended
         regime = self._rates.regime(split_connection(found.connection)[1], found.team)
         direct = self._stores.allowlists.direct(found.connection, found.team, found.channels)
         credential = (look.credential if look else None) or ""
@@ -165,6 +167,17 @@ class Outgoing:
         """Take a run that is no more out of the schedule, or it would be due for ever."""
         try:
             keys = Keys(shard_of_id(run_id))
+    def _in_vain(self, found: Run) -> str | None:
+        """End what never comes whole, once its newest attempt has had its time: a window is asked for in halves, a
+        reading that is only to look again waits for another night.
+        """
+        ledger, now = self._stores.ledger, clock(self._stores.client)
+        if not ledger.runs.waited(found, now):
+            return None
+        if found.unfinished >= HALVED_AFTER and ledger.halve(found, now):
+            return "halved"
+        return "missed" if found.tries >= MISSED_AFTER and ledger.rereads.missed.abandon(found, now) else None
+
         except ValueError:
             return
         for kind in ("trigger", "backfill"):

@@ -27,7 +27,8 @@ class Proof:
     """One channel of one attempt, proved.
 
     `pages` is how many requests it took; `days` what history showed a day; `threads` each parent with replies;
-    `replies` what each lane showed; `flaws` what keeps it from proving that a message is gone.
+    `replies` what each lane showed; `flaws` what keeps it from proving that a message is gone; `missing` the threads
+    that are no more.
     """
 
     pages: int
@@ -35,6 +36,7 @@ class Proof:
     threads: Mapping[str, Thread]
     replies: Mapping[str, Tally]
     flaws: frozenset[str]
+    missing: frozenset[str] = frozenset()
 
 
 def page_facts(
@@ -46,8 +48,14 @@ def page_facts(
     has_more: bool | None,
     shows: Showing = _NOTHING,
     flaws: Iterable[Flaw] = (),
+    missing: bool = False,
 ) -> list[str]:
-    """The facts of one delivered page; none for one that lacks a cursor or does not say whether it is the last."""
+    """The facts of one delivered page; none for one that lacks a cursor or does not say whether it is the last.
+
+    `missing`: Slack said that there is no such thread.
+    """
+    if missing:
+        return [f"{channel}|x|{thread_ts}"]
     if cursor is None or has_more is None or (has_more and not next_cursor):
         return []
     lane, here = thread_ts or HISTORY, _short(cursor)
@@ -69,11 +77,14 @@ class _Read:
     parents: set[str] = field(default_factory=set)
     threads: dict[str, Thread] = field(default_factory=dict)
     flaws: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
 
     def take(self, what: str, rest: list[str]) -> None:
         match what, rest:
             case "f", [flaw]:
                 self.flaws.add(flaw)
+            case "x", [ts]:
+                self.missing.add(ts)
             case "p" | "t", [ts, *said]:
                 self.parents.update([ts] if what == "p" else [])
                 thread = Thread(int(said[0]), said[1]) if said else Thread(0, "")
@@ -97,8 +108,11 @@ def proof(facts: Iterable[str], channel: str, *, replies: bool = True, thread: s
             read.take(what, rest)
     lanes = [thread] if thread else [HISTORY, *(read.parents if replies else ())]
     reached = {lane: chain for lane in lanes if (chain := _chain(read.steps, lane)) is not None}
-    if len(reached) < len(lanes):
+    missing = read.missing.intersection(lanes).difference(reached)
+    if len(reached) + len(missing) < len(lanes):
         return None
+    if missing and not thread:
+        read.flaws.add("missing")  # its parent was shown a moment before: one of the two answers is not the truth
     days: dict[int, Tally] = {}
     shown: dict[str, Tally] = {lane: Tally() for lane in lanes if lane != HISTORY}
     for (lane, cursor, day), tally in read.tallies.items():
@@ -108,7 +122,8 @@ def proof(facts: Iterable[str], channel: str, *, replies: bool = True, thread: s
             days[day] = days.get(day, Tally()).plus(tally)
         else:
             shown[lane] = shown[lane].plus(tally)
-    return Proof(sum(map(len, reached.values())), days, read.threads, shown, frozenset(read.flaws))
+    pages = len(missing) + sum(map(len, reached.values()))
+    return Proof(pages, days, read.threads, shown, frozenset(read.flaws), frozenset(missing))
 
 
 def covered(facts: Iterable[str], channel: str) -> bool:

@@ -88,7 +88,7 @@ def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Wor
         if work.envelope is not None and work.header.kind != "messages":
             _directory_page(stores, changes, keys, work, work.envelope)
         elif work.envelope is not None:
-            _page(stores, changes, keys, batch, work, work.envelope, find(work.header.run or ""), now)
+            _page(stores, changes, keys, batch, work, work.envelope, find(work.header.run or ""))
     _tell(stores, changes, keys, work, now)
     _bury(stores, changes, keys, work, now)
     facts = {"kind": work.header.kind, "connection": work.header.connection, "at": work.header.received_at}
@@ -183,7 +183,6 @@ def _page(
     work: Work,
     envelope: Envelope,
     run: Run | None,
-    now: int,
 ) -> None:
     """Write what this page proves into the ledger of its run, if anybody still wants to know."""
     if run is None or not run.open or run.connection != work.header.connection or work.header.attempt is None:
@@ -192,7 +191,7 @@ def _page(
         page = Page(envelope.error, envelope.count, bool(envelope.has_more), run.limit)
         stores.rates.note(changes, work.org, run.team, page)
     facts = _facts(work, envelope) if _proves(batch, work, envelope, run) else []
-    stores.ledger.page(changes, keys, run, work.header.attempt, facts, len(work.dead), now)
+    stores.ledger.page(changes, keys, run, work.header.attempt, facts, len(work.dead))
 
 
 def _proves(batch: Batch, work: Work, envelope: Envelope, run: Run) -> bool:
@@ -201,7 +200,13 @@ def _proves(batch: Batch, work: Work, envelope: Envelope, run: Run) -> bool:
         return False
     since = batch.allowed.since(envelope.channel or "", work.header.connection)
     dropped = any(not reason.startswith(("notice.", "excluded.")) for reason in work.dropped)
-    return not envelope.gap and not dropped and since is not None and work.epoch >= since
+    gap = envelope.gap and not _no_such_thread(envelope)
+    return not gap and not dropped and since is not None and work.epoch >= since
+
+
+def _no_such_thread(envelope: Envelope) -> bool:
+    """Whether Slack refused a page because there is no such thread any more: that is an answer, and the last one."""
+    return bool(envelope.thread_ts) and envelope.error == "thread_not_found"
 
 
 def _spans(envelope: Envelope, run: Run) -> bool:
@@ -229,3 +234,4 @@ def _facts(work: Work, envelope: Envelope) -> list[str]:
         shows=work.shows,
         flaws=_flaws(work, envelope),
     )
+        missing=_no_such_thread(envelope),

@@ -22,6 +22,8 @@ from pipeline.store.scripts import Changes, Word, now
 from pipeline.store.vault import Vault
 
 FACTS_KEPT_SECONDS: Final = 30 * 24 * 3600
+_MARK_GONE: Final = 1
+"""The guard that fails where a channel does not wait for the run any more: somebody else was faster."""
 
 
 class Ledger:
@@ -66,7 +68,7 @@ class Ledger:
         live = [Wanted("live", *one) for one in plan_live(progress, at, regime) if one.latest - one.oldest >= fresh]
         made = self._request(connection, team, live, standing, at)
         open_ = {run for one in standing for kind in ("back", "re", "th") if (run := one.fields.get(kind))}
-        room = max(regime.flights - len(open_), 0)
+        room = max(regime.flights - self.runs.going(open_), 0)
         later = [Wanted("back", *window) for window in plan_back(progress, regime)]
         later += self.rereads.wanted(connection, standing, at, regime) if len(later) < room else []
         return made + self._request(connection, team, later[:room], standing, at)
@@ -116,9 +118,7 @@ class Ledger:
         """A run by id, or None for one that is unknown or malformed."""
         return self.runs.get(name)
 
-    def page(
-        self, changes: Changes, keys: Keys, found: Run, attempt: int, facts: Sequence[str], dead: int, at: int
-    ) -> None:
+    def page(self, changes: Changes, keys: Keys, found: Run, attempt: int, facts: Sequence[str], dead: int) -> None:
         """Write a delivered page of an open run as part of the settle that ends it."""
         if facts:
             key = keys.facts(found.id, attempt)
@@ -127,8 +127,9 @@ class Ledger:
         changes.do("HINCRBY", keys.run(found.id), "pages", 1)
         if dead:
             changes.do("HINCRBY", keys.run(found.id), "dead", dead)
-        changes.do("HSET", keys.run(found.id), "progress", at)
-        self.runs.fly(changes, keys, found, at)
+        seen = clock(self._client)  # looks and due times are the store's, whatever this machine's clock says
+        changes.do("HSET", keys.run(found.id), "progress", seen)
+        self.runs.fly(changes, keys, found, seen)
         changes.do("SADD", keys.touched, found.id)
 
     def touched(self, keys: Keys) -> list[str]:
@@ -141,28 +142,30 @@ class Ledger:
         if found is None or not found.open:
             ask(self._client, "SREM", keys.touched, name)
             return []
-        marks = (f"{channel}|{found.mark}" for channel in found.channels)
-        state = ask(self._client, "HMGET", keys.coverage(found.connection), *marks)
-        waiting = [c for c, open_run in zip(found.channels, state, strict=True) if open_run == name.encode()]
         proofs = self._proofs(keys, found)
         done, later = [], False
-        for channel in waiting:
+        for channel in self._waiting(keys, found):
             proved = next(((n, p) for n, facts in proofs if (p := _proof(facts, channel, found))), None)
             if proved is None:
                 continue
-            if found.kind in ("live", "back"):
-                self._cover(keys, found, channel, proved[1])
-            elif not self.rereads.judge(keys, found, channel, *proved):
+            if self._take(keys, found, channel, *proved):
+                done.append(channel)
+            else:
                 later = True
-                continue
-            done.append(channel)
-        if len(done) == len(waiting):
-            self._close(keys, found)
+        # Read once more: what another looker's change came in the way of is still waited for.
+        if not self._waiting(keys, found):
+            self._close(keys, name)
         if not later:
             # Last, and only if no page came meanwhile: a look that dies half-way is taken again.
             untouched = Changes().expect(found.pages or "", "HGET", keys.run(name), "pages")
             untouched.do("SREM", keys.touched, name).commit(self._client)
         return done
+
+    def _waiting(self, keys: Keys, found: Run) -> list[str]:
+        """The channels that have not got the run's window yet; none comes back once it has left."""
+        marks = (f"{channel}|{found.mark}" for channel in found.channels)
+        state = ask(self._client, "HMGET", keys.coverage(found.connection), *marks)
+        return [one for one, name in zip(found.channels, state, strict=True) if name == found.id.encode()]
 
     def _proofs(self, keys: Keys, found: Run) -> list[tuple[int, list[str]]]:
         """The facts of each attempt, the newest first."""
@@ -170,8 +173,16 @@ class Ledger:
         rows = ask_all(self._client, [("HGETALL", keys.facts(found.id, n)) for n in numbers])
         return [(n, [fact.decode() for fact in row]) for n, row in zip(numbers, rows, strict=True)]
 
-    def _cover(self, keys: Keys, found: Run, channel: str, proved: Proof) -> None:
-        """Put the window to the channel's stretch, with what its days and threads showed."""
+    def _take(self, keys: Keys, found: Run, channel: str, number: int, proved: Proof) -> bool:
+        """Write what an attempt has proved of a channel. False: it is to be looked at again."""
+        if found.kind in ("reread", "thread"):
+            return self.rereads.judge(keys, found, channel, number, proved)
+        return self._cover(keys, found, channel, proved)
+
+    def _cover(self, keys: Keys, found: Run, channel: str, proved: Proof) -> bool:
+        """Put the window to the channel's stretch, with what its days and threads showed. False: something else of the
+        channel changed meanwhile, look again.
+        """
         coverage = keys.coverage(found.connection)
         changes = Changes().expect(found.id, "HGET", coverage, f"{channel}|{found.mark}")
         names = ("head", "tail", "start", "step", "days")
@@ -190,6 +201,8 @@ class Ledger:
         fields["last"] = found.id
         changes.hset(coverage, {f"{channel}|{name}": value for name, value in fields.items()})
         changes.do("HDEL", coverage, f"{channel}|{found.mark}")
+        if min(days, default=kept) < kept:  # a day has gone out of what is read again, and its threads with it
+            self.rereads.forget(changes, keys, found.connection, channel, kept * DAY_US)
         self.rereads.remember(changes, keys, found, channel, proved.threads, kept * DAY_US)
         self.rereads.later(changes, keys, found, channel, proved.threads)
         if after.tail > int(start or 0) or sliced:
@@ -198,13 +211,18 @@ class Ledger:
         if self._events and self._delivers and finished:
             tell_backfilled(self._events, changes, keys, found, channel, after.head, clock(self._client))
         sync_status.wanted(changes, keys, found.connection)
-        changes.commit(self._client)
+        return changes.commit(self._client) in (0, _MARK_GONE)
 
-    def _close(self, keys: Keys, found: Run) -> None:
-        """Nothing of it is wanted any more: covered, or, where everything was revoked before it was, cancelled."""
-        held = [name for name in ask(self._client, "HKEYS", keys.run(found.id)) if name.startswith(b"held:")]
-        state = "held" if held else "covered" if self._anything(keys, found) else "cancelled"
-        self.runs.close(found, state, keep_facts=bool(held)).commit(self._client)
+    def _close(self, keys: Keys, name: str) -> None:
+        """Nothing of it is wanted any more: covered, or, where everything was revoked before it was, cancelled.
+
+        Whoever asks again or fails to changes its state meanwhile: it is read anew until it stands still.
+        """
+        while (found := self.get(name)) is not None and found.open:
+            held = [field for field in ask(self._client, "HKEYS", keys.run(name)) if field.startswith(b"held:")]
+            state = "held" if held else "covered" if self._anything(keys, found) else "cancelled"
+            if self.runs.close(found, state, keep_facts=bool(held)).commit(self._client) == 0:
+                return
 
     def _anything(self, keys: Keys, found: Run) -> bool:
         """Whether any channel of the run is still there and, if that moves its head, has come as far as its window."""

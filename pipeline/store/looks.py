@@ -10,11 +10,12 @@ from pipeline.connection import split_connection
 from pipeline.errors import Refused
 from pipeline.events import CredentialInvalid, CredentialValid, Event
 from pipeline.rules.credential import Told, news, word
-from pipeline.store.client import ask
+from pipeline.store.client import ask, clock
 from pipeline.store.connections import Registration
 from pipeline.store.events import Events
-from pipeline.store.keys import Shards
-from pipeline.store.scripts import Changes
+from pipeline.store.keys import Keys, Shards
+from pipeline.store.schedule import LEASE_US
+from pipeline.store.scripts import Changes, now
 
 KINDS: Final = ("channels", "users")
 FIELDS: Final = ("me", "credential", *(f"{kind}_asked_at" for kind in KINDS))
@@ -84,6 +85,16 @@ class Looks:
             return
         changes.expect(stored or "", "HGET", key, "credential").do("HSET", key, "credential", json.dumps(told))
         events.append(changes, self._shards.of(known.connection), _event(known, look, told))
+
+    def want(self, keys: Keys, connection: str) -> None:
+        """Have the connection looked at soon; not sooner than Paragon wants to be asked again where that failed, and
+        not once more where somebody is at it.
+        """
+        item = f"look:{connection}"
+        changes = Changes().expect("", "HGET", keys.tries, item)
+        due = ask(self._client, "ZSCORE", keys.due, item)
+        if due is None or float(due) > clock(self._client) + LEASE_US:
+            changes.do("ZADD", keys.due, "LT", now(), item).commit(self._client)
 
     def asked_at(self, connection: str, kind: str) -> int:
         """When a directory workflow was last started by us, 0 for never."""

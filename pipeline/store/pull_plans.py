@@ -15,7 +15,7 @@ from pipeline.store.connections import Registration
 from pipeline.store.keys import Shards
 from pipeline.store.progress import Channels
 from pipeline.store.rates import Rates
-from pipeline.store.rereads import spread
+from pipeline.store.reading import spread
 from pipeline.store.scripts import Changes, now
 
 FIELD: Final = "pull_us"

@@ -2,8 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
 import redis
@@ -13,19 +11,23 @@ from pipeline.rules.coverage import Proof, proof
 from pipeline.rules.regimes import Regime, of_limit
 from pipeline.rules.rereading import Day, cycle, ended, moved, plan_again, verdict
 from pipeline.rules.showing import Tally, Thread
-from pipeline.rules.versions import epoch_digits, ts_us, version
+from pipeline.rules.versions import ts_us
 from pipeline.rules.windows import DAY_US, FIRST_STEP_US, SETTLING_US, next_step
 from pipeline.store import audit, counters, effects
 from pipeline.store.client import ask, clock
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.looks import Look, Looks
+from pipeline.store.missed import Missed
 from pipeline.store.progress import Channel, Channels, pack, unpack
+from pipeline.store.reading import Reading, spread
 from pipeline.store.runs import Run, Runs, Wanted
 from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
 _log = logging.getLogger(__name__)
-_MOVED_AT_ONCE: Final = 50
+_MOVED_AT_ONCE: Final = 1000
+_MARK_GONE: Final = 1
+"""The guard that fails where a channel does not wait for the run any more: somebody else was faster."""
 
 
 class Rereads:
@@ -36,7 +38,7 @@ class Rereads:
     ) -> None:
         self._client, self._shards, self._vault = client, shards, vault
         self._runs, self._channels, self._days = runs, channels, days
-        self.looks = Looks(client, shards)
+        self.looks, self.missed = Looks(client, shards), Missed(client, shards, runs, channels)
 
     def wanted(self, connection: str, standing: Sequence[Channel], at: int, regime: Regime) -> list[Wanted]:
         """What somebody asked to read again, then threads that moved, then days that are due for it."""
@@ -55,15 +57,20 @@ class Rereads:
     def _threads(self, connection: str, standing: Sequence[Channel], at: int) -> list[Wanted]:
         """The longest waiting threads, one a channel at a time."""
         names, free = {one.name for one in standing}, {one.name for one in standing if "th" not in one.fields}
-        wanted, key = [], self._shards.of(connection).moved(connection)
-        for member in ask(self._client, "ZRANGE", key, 0, _MOVED_AT_ONCE - 1):
+        wanted, keys = [], self._shards.of(connection)
+        for member in ask(self._client, "ZRANGE", keys.moved(connection), 0, _MOVED_AT_ONCE - 1):
             channel, _, thread = member.decode().partition("|")
             if channel not in names:
-                ask(self._client, "ZREM", key, member)  # revoked since
+                self._revoked(keys, connection, channel, member)
             elif channel in free:
                 free.discard(channel)
                 wanted.append(Wanted("thread", 0, at - SETTLING_US, [channel], thread_ts=thread))
         return wanted
+
+    def _revoked(self, keys: Keys, connection: str, channel: str, member: bytes) -> None:
+        """Forget a thread of a channel that is not allowed any more; that of one which is only paused waits."""
+        gone = Changes().expect("", "HGET", keys.coverage(connection), f"{channel}|since")
+        gone.do("ZREM", keys.moved(connection), member).commit(self._client)
 
     def again(self, connection: str, channels: Iterable[str], since: int, *, by: str) -> list[str]:
         """Have what is covered of these channels from `since` on (microseconds) read again whole, with every thread.
@@ -97,6 +104,13 @@ class Rereads:
         if fields:
             changes.hset(keys.threads(found.connection, channel), fields)
 
+    def forget(self, changes: Changes, keys: Keys, connection: str, channel: str, since: int) -> None:
+        """Keep nothing of threads that began before `since`: nobody holds them against anything any more."""
+        threads = keys.threads(connection, channel)
+        for ts in ask(self._client, "HKEYS", threads):
+            if ts_us(ts.decode()) < since:
+                changes.do("HDEL", threads, ts)
+
     def judge(self, keys: Keys, found: Run, channel: str, number: int, proved: Proof) -> bool:
         """What a complete reading means for a channel: written with its fences. False: it cannot be told yet.
 
@@ -105,8 +119,7 @@ class Rereads:
         """
         look = self.looks.get(found.connection)
         if look is None or look.at <= (found.progress_at or 0):
-            changes = Changes().do("ZADD", keys.due, "LT", now(), f"look:{found.connection}")
-            changes.commit(self._client)
+            self.looks.want(keys, found.connection)
             return False
         reading = self._reading(keys, found, channel, number, proved, look)
         coverage = keys.coverage(found.connection)
@@ -117,14 +130,13 @@ class Rereads:
         self._supersede(reading)
         self._send(reading, self._thread(reading) if found.kind == "thread" else self._window(reading))
         reading.changes.do("ZADD", keys.due, "LT", now(), f"plan:{found.connection}")
-        reading.changes.commit(self._client)
-        return True
+        return reading.changes.commit(self._client) in (0, _MARK_GONE)
 
-    def _reading(self, keys: Keys, found: Run, channel: str, number: int, proved: Proof, look: Look) -> "_Reading":
+    def _reading(self, keys: Keys, found: Run, channel: str, number: int, proved: Proof, look: Look) -> Reading:
         attempt = ask(self._client, "HMGET", keys.run(found.id), f"epoch:{number}", f"credential:{number}")
         epoch, credential = (value.decode() if value else "" for value in attempt)
         sound = not proved.flaws and credential == (look.credential or "") and look.status != "INVALID"
-        return _Reading(keys, found, channel, number, int(epoch or 0), proved, sound, Changes())
+        return Reading(keys, found, channel, number, int(epoch or 0), proved, sound, Changes())
 
     def release(self, name: str, *, by: str) -> bool:
         """Sweep after all what a reading left for an operator. False where nothing waits."""
@@ -145,15 +157,18 @@ class Rereads:
         epoch = ask(self._client, "HGET", keys.run(found.id), f"epoch:{number}")
         if proved is None or epoch is None:
             return
-        reading = _Reading(keys, found, channel, number, int(epoch), proved, True, Changes())
+        reading = Reading(keys, found, channel, number, int(epoch), proved, True, Changes())
         # Only while the channel is allowed: what was revoked meanwhile has its fence.
-        reading.changes.expect(1, "HEXISTS", keys.coverage(found.connection), f"{channel}|since")
+        since = ask(self._client, "HGET", keys.coverage(found.connection), f"{channel}|since")
+        if since is None or int(since) > reading.epoch:
+            return
+        reading.changes.expect(since, "HGET", keys.coverage(found.connection), f"{channel}|since")
         judged = self._thread if found.kind == "thread" else self._window
         self._send(reading, judged(reading, released=True))
         audit.note(reading.changes, keys, "reread.released", found.connection, by, clock(self._client), run=found.id)
         reading.changes.commit(self._client)
 
-    def _window(self, reading: "_Reading", *, released: bool = False) -> list[Retraction]:
+    def _window(self, reading: Reading, *, released: bool = False) -> list[Retraction]:
         """A day, or a longer window that somebody asked for; what it does not show is gone unless it is too much."""
         found, channel, changes = reading.run, reading.channel, reading.changes
         coverage = reading.keys.coverage(found.connection)
@@ -177,7 +192,7 @@ class Rereads:
         gone = found.replies or not said <= {"same", "first"}
         return ([reading.fence()] if gone else []) + self._lanes(reading)
 
-    def _further(self, reading: "_Reading", deep: str, step: int) -> None:
+    def _further(self, reading: Reading, deep: str, step: int) -> None:
         """The next piece of a longer reading lies before this one."""
         found, coverage = reading.run, reading.keys.coverage(reading.run.connection)
         low = int(deep.partition(":")[0] or found.oldest)
@@ -188,10 +203,12 @@ class Rereads:
         else:
             reading.changes.do("HDEL", coverage, f"{reading.channel}|deep")
 
-    def _lanes(self, reading: "_Reading") -> list[Retraction]:
+    def _lanes(self, reading: Reading) -> list[Retraction]:
         """Threads of the window: those that moved are to be read, those that are no more end."""
         found, changes, seen = reading.run, reading.changes, reading.proved.threads
         threads = reading.keys.threads(found.connection, reading.channel)
+        kept = reading.epoch - (self._days + 1) * DAY_US
+        self.forget(changes, reading.keys, found.connection, reading.channel, kept)
         known = {ts: thread for ts, thread in self._known(threads).items() if found.oldest < ts_us(ts) <= found.latest}
         gone = ended(known, seen)
         for ts in gone:
@@ -205,19 +222,23 @@ class Rereads:
             changes.do("ZADD", reading.keys.moved(found.connection), "NX", reading.epoch, f"{reading.channel}|{ts}")
         return [reading.fence(ts) for ts in gone]
 
-    def _thread(self, reading: "_Reading", *, released: bool = False) -> list[Retraction]:
+    def _thread(self, reading: Reading, *, released: bool = False) -> list[Retraction]:
         """One thread that moved. One that cannot be judged waits for the next night."""
         found, changes, ts = reading.run, reading.changes, reading.run.thread_ts
         changes.do("ZREM", reading.keys.moved(found.connection), f"{reading.channel}|{ts}")
-        now_ = reading.proved.threads.get(ts)
+        now_ = Thread(0, "") if ts in reading.proved.missing else reading.proved.threads.get(ts)
         if not reading.sound or now_ is None:
             return []
-        before = self._known(reading.keys.threads(found.connection, reading.channel)).get(ts)
+        threads = reading.keys.threads(found.connection, reading.channel)
+        before = self._known(threads).get(ts)
         said = verdict(Tally(before.replies) if before else None, Tally(now_.replies))
         if said == "brake" and not released:
             self._hold(reading)
             return []
-        self.remember(changes, reading.keys, found, reading.channel, {ts: now_}, 0)
+        if now_.replies:
+            self.remember(changes, reading.keys, found, reading.channel, {ts: now_}, 0)
+        else:
+            changes.do("HDEL", threads, ts)
         return [reading.fence(ts)]
 
     def _known(self, threads: str) -> dict[str, Thread]:
@@ -225,7 +246,7 @@ class Rereads:
         parts = {ts.decode(): value.decode().partition("|") for ts, value in rows.items()}
         return {ts: Thread(int(replies), latest) for ts, (replies, _, latest) in parts.items()}
 
-    def _hold(self, reading: "_Reading") -> None:
+    def _hold(self, reading: Reading) -> None:
         """So much would go that an operator must look first: `release` does it after all."""
         found = reading.run
         reading.changes.do("HSET", reading.keys.run(found.id), f"held:{reading.channel}", reading.number)
@@ -234,7 +255,7 @@ class Rereads:
         facts = {"run": found.id, "connection": found.connection, "channel": reading.channel}
         _log.error("reread.held", extra=facts)
 
-    def _supersede(self, reading: "_Reading") -> None:
+    def _supersede(self, reading: Reading) -> None:
         """What an earlier reading of the same window left for an operator is answered by this one."""
         for name in ask(self._client, "SMEMBERS", reading.keys.sweeps):
             other = self._runs.get(name.decode())
@@ -246,7 +267,7 @@ class Rereads:
             if waiting == {field}:
                 reading.changes.do("SREM", reading.keys.sweeps, other.id).do("HSET", key, "state", "covered")
 
-    def _send(self, reading: "_Reading", fences: list[Retraction]) -> None:
+    def _send(self, reading: Reading, fences: list[Retraction]) -> None:
         """The fences go with the change: the mesh ends what was not seen, present or still on its way."""
         found = reading.run
         if not fences:
@@ -262,39 +283,3 @@ class Rereads:
             records=fences,
         )
         counters.add(reading.changes, reading.keys, {"reread.fences": len(fences)})
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One channel of one attempt, complete, and the change that its judgement becomes."""
-
-    keys: Keys
-    run: Run
-    channel: str
-    number: int
-    epoch: int
-    proved: Proof
-    sound: bool
-    changes: Changes
-
-    def fence(self, thread: str = "") -> Retraction:
-        """What ends whatever this reading did not show: of the window's history, or of one thread."""
-        run, lane = self.run, f"thread:{thread}" if thread else "history"
-        scope = f"message:{run.team}:{self.channel}:{lane}"
-        # Of a thread that was read alone each fence reaches further than the one before, and takes its place.
-        reach = "" if run.thread_ts else f":{run.latest}" if thread else f":{run.oldest}:{run.latest}"
-        return Retraction(
-            id=scope + reach,
-            version=version(self.epoch),
-            target="message",
-            match={"team": run.team, "channel": self.channel, "lane": lane},
-            after=None if thread else run.oldest,
-            until=run.latest,
-            below=epoch_digits(self.epoch),
-            reason="reread",
-        )
-
-
-def spread(connection: str) -> float:
-    """A connection's place in the night, 0 to 1: the same on every machine."""
-    return int.from_bytes(blake2b(connection.encode(), digest_size=4).digest()) / 2**32

@@ -2,9 +2,8 @@
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import redis
 
@@ -12,102 +11,23 @@ from pipeline.connection import split_connection
 from pipeline.rules.identity import REASONS
 from pipeline.rules.regimes import STANDARD, Regime
 from pipeline.store import counters
-from pipeline.store.client import ask, clock
+from pipeline.store.client import ask, ask_all, clock
 from pipeline.store.events import Events
 from pipeline.store.keys import Keys, Shards, shard_of_id
 from pipeline.store.ledger_events import tell_given_up
+from pipeline.store.run import ITEMS, MARKS, Attempt, Kind, Run, Wanted, read
 from pipeline.store.schedule import LEASE_US
 from pipeline.store.scripts import Changes, Word, pairs, run
 
-Kind = Literal["live", "back", "reread", "thread"]
-"""What came since, what was before, a day read again, a thread read again."""
-MARKS: Final[dict[str, str]] = {"live": "run", "back": "back", "reread": "re", "thread": "th"}
-"""The field of a channel's coverage that names its open run of a kind."""
-ITEMS: Final[dict[str, str]] = {"live": "trigger", "back": "backfill", "reread": "backfill", "thread": "backfill"}
-"""The schedule's item of a kind: live windows go first."""
+__all__ = ["ITEMS", "MARKS", "MOST_ATTEMPTS", "Attempt", "Kind", "Run", "Runs", "Wanted"]
+
 MOST_ATTEMPTS: Final = 10
 _RUNS_KEPT: Final = 200
-_HIDDEN: Final = ("limit", "failed")
+_STANDING: Final = ("state", "attempt", "failed")
+_IN_VAIN: Final = 3
+_HELD_US: Final = 30 * 24 * 3600 * 1_000_000
+"""For so long an operator can release what is held: the facts that it was held by are kept no longer."""
 _DAY_US: Final = 24 * 3600 * 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One requested window, (oldest, latest] in microseconds; `thread_ts` where only that thread was asked for."""
-
-    id: str
-    connection: str
-    team: str
-    kind: Kind
-    oldest: int
-    latest: int
-    channels: list[str]
-    thread_ts: str
-    replies: bool
-    state: str
-    attempt: int
-    epoch: int | None
-    requested_at: int
-    pages: int
-    dead: int
-    failed: int
-    progress_at: int | None
-    limit: int
-    reason: str | None
-
-    @property
-    def open(self) -> bool:
-        """Whether an answer is still wanted."""
-        return self.state in ("requested", "blocked", "given_up")
-
-    @property
-    def window(self) -> tuple[str, int, int, str]:
-        """What it asks for, whoever asks again."""
-        return self.connection, self.oldest, 0 if self.thread_ts else self.latest, self.thread_ts
-
-    @property
-    def unfinished(self) -> int:
-        """How many attempts were taken and brought something, but never all of it."""
-        return self.attempt - self.failed if self.pages else 0
-
-    @property
-    def item(self) -> str:
-        """Its item's kind in the schedule."""
-        return ITEMS[self.kind]
-
-    @property
-    def mark(self) -> str:
-        """The field of a channel's coverage that names it while it is open."""
-        return MARKS[self.kind]
-
-    def public(self) -> dict[str, Any]:
-        """What the API and the command line show."""
-        state = "receiving" if self.state == "requested" and self.pages else self.state
-        return {name: getattr(self, name) for name in self.__slots__ if name not in _HIDDEN} | {"state": state}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A window to ask for, before it is a run."""
-
-    kind: Kind
-    oldest: int
-    latest: int
-    channels: Sequence[str]
-    thread_ts: str = ""
-    replies: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What a trigger's POST must carry."""
-
-    run: Run
-    number: int
-    epoch: int
-    generation: int
-    state: str
-    channels: list[str]
 
 
 class Runs:
@@ -162,9 +82,27 @@ class Runs:
         """Forget the oldest closed runs beyond what is shown."""
         for name in ask(self._client, "ZRANGE", keys.runs(connection), 0, -_RUNS_KEPT - 1):
             found = self.get(name.decode())
-            if found is not None and found.open:
+            if found is not None and (found.open or self._still_held(found)):
                 continue
-            Changes().do("DEL", keys.run(name.decode())).do("ZREM", keys.runs(connection), name).commit(self._client)
+            changes = Changes().do("DEL", keys.run(name.decode())).do("ZREM", keys.runs(connection), name)
+            changes.do("SREM", keys.sweeps, name).commit(self._client)
+
+    def _still_held(self, found: Run) -> bool:
+        return found.state == "held" and found.requested_at > clock(self._client) - _HELD_US
+
+    def going(self, names: Iterable[str]) -> int:
+        """How many of these runs are on their way. One that is blocked, given up, or asked for in vain again and again
+        keeps no other from going.
+        """
+        ids = sorted(names)
+        rows = ask_all(self._client, [("HMGET", Keys(shard_of_id(one)).run(one), *_STANDING) for one in ids])
+        return sum(
+            state == b"requested" and int(attempt) - int(failed or 0) < _IN_VAIN for state, attempt, failed in rows
+        )
+
+    def waited(self, found: Run, now: int) -> bool:
+        """Whether its newest attempt has had its time, and nothing of it has come for long."""
+        return found.open and found.ask_at <= now and (found.progress_at or 0) + self._overdue_us <= now
 
     def get(self, name: str) -> Run | None:
         """A run by id, or None for one that is unknown or malformed."""
@@ -173,7 +111,7 @@ class Runs:
         except ValueError:
             return None
         fields = ask(self._client, "HGETALL", keys.run(name))
-        return _read(name, {k.decode(): v.decode() for k, v in fields.items()}) if b"channels" in fields else None
+        return read(name, {k.decode(): v.decode() for k, v in fields.items()}) if b"channels" in fields else None
 
     def listing(self, connection: str, limit: int = 50) -> list[Run]:
         """The connection's newest runs."""
@@ -264,28 +202,3 @@ class Runs:
         """It goes on: its place is kept until it is overdue again."""
         for key in (keys.flights, keys.flights_of(found.connection)):
             changes.do("ZADD", key, "XX", now + self._overdue_us, found.id)
-
-
-def _read(name: str, fields: Mapping[str, str]) -> Run:
-    kind = fields.get("kind", "live")
-    return Run(
-        id=name,
-        connection=fields["connection"],
-        team=fields["team"],
-        kind=kind if kind in MARKS else "live",  # type: ignore[arg-type]
-        oldest=int(fields["oldest"]),
-        latest=int(fields["latest"]),
-        channels=json.loads(fields["channels"]),
-        thread_ts=fields.get("thread_ts", ""),
-        replies=fields.get("replies", "1") == "1",
-        state=fields["state"],
-        attempt=int(fields["attempt"]),
-        epoch=int(fields["epoch"]) if "epoch" in fields else None,
-        requested_at=int(fields["requested_at"]),
-        pages=int(fields.get("pages", 0)),
-        dead=int(fields.get("dead", 0)),
-        failed=int(fields.get("failed", 0)),
-        progress_at=int(fields["progress"]) if "progress" in fields else None,
-        limit=int(fields.get("limit", 200)),
-        reason=fields.get("reason") or None,
-    )

@@ -29,11 +29,13 @@ if known[1] ~= 'requested' and known[1] ~= 'blocked' and known[1] ~= 'given_up' 
   return {'closed'}
 end
 local now = now_us()
-if tonumber(known[2]) > tonumber(now) then return {'early', known[2]} end
+-- Nothing is put off for longer than a day: what lies further ahead was written before the clock was set back.
+local longest = math.max(86400000000, overdue) + 1000000
+if tonumber(known[2]) > tonumber(now) and tonumber(known[2]) <= tonumber(now) + longest then return {'early', known[2]} end
 -- A list that changed is carried into the metadata before anything is asked for under it.
 if redis.call('ZSCORE', KEYS[5], 'patch:' .. ARGV[3]) then return {'metadata'} end
 local attempt = tonumber(known[3])
-local fresh = known[4] and tonumber(known[4]) + overdue or 0
+local fresh = known[4] and tonumber(known[4]) <= tonumber(now) and tonumber(known[4]) + overdue or 0
 if attempt > 0 and fresh > tonumber(now) then return {'progress', again_at(fresh)} end
 local registered = redis.call('HMGET', KEYS[4], 'generation', 'state')
 local channels, waiting, why, last = {}, 0, 'direct_message', 14 + tonumber(ARGV[14])
@@ -72,8 +74,10 @@ if state == 'requested' and attempt - tonumber(known[5] or '0') >= tonumber(ARGV
   return {'given_up', again_at(tonumber(now) + 86400000000, 'state', 'given_up')}
 end
 -- So many of a connection are out at a time: the next one waits for a place, not long, and not in step with others.
-redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now)
-redis.call('ZREMRANGEBYSCORE', KEYS[8], '-inf', now)
+for _, key in ipairs({KEYS[7], KEYS[8]}) do
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+  redis.call('ZREMRANGEBYSCORE', key, string.format('(%.0f', tonumber(now) + overdue), '+inf')
+end
 if not redis.call('ZSCORE', KEYS[8], id) and redis.call('ZCARD', KEYS[8]) >= tonumber(ARGV[9]) then
   return {'busy', again_at(tonumber(now) + 2000000 + tonumber(now) % 1000000)}
 end
