@@ -50,8 +50,8 @@ class RunShown(BaseModel):
     state: Annotated[
         str,
         Field(description="`requested`, `receiving`, `covered`, `blocked`, `given_up`, `halved` (asked for in halves "
-                          "instead), `held` (so much is gone that an operator must look), `missed` (a reading that was only to look again "
-                          "never came whole) or `cancelled`."),
+                          "instead), `held` (so much is gone that an operator must look), `missed` (it was only to "
+                          "look again, and never came whole) or `cancelled`."),
     ]  # fmt: skip
     attempt: int
     epoch: Microseconds | None
