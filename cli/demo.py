@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow", metavar="C1,C2|*", help="channels to allow (default: the 1st, 3rd, 5th …)")
     parser.add_argument("--faults", type=fault_names, metavar="A,B|all", help="what goes wrong: docs/faults.md")
     parser.add_argument(
-        "--time-scale", type=_scale, default=0.002, metavar="X", help="with --faults: how long a second takes (0.002)"
+        "--time-scale",
+        type=_scale,
+        default=faulty.TIME_SCALE,
+        metavar="X",
+        help="with --faults: the length of a second",
     )
 
 

@@ -20,7 +20,9 @@ from cli.walk import Player, Walk
 
 GIVEN: Final = {"SLUICE_OVERDUE_SECONDS": "2", "SLUICE_PULL_MINUTES": "0.05"}
 """Sluice's own patience, as short as the scaled time: a run without progress is asked again after two seconds."""
-ENDED: Final = ("covered", "cancelled", "halved", "held")
+TIME_SCALE: Final = 0.002
+"""Seconds that a second takes for Slack's limits, Paragon's retries and everything that happens meanwhile."""
+ENDED: Final = ("covered", "cancelled", "halved", "held", "missed")
 """States of a run that nothing more is wanted of."""
 _SETTLING_SECONDS: Final = 15.0
 

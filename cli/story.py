@@ -22,16 +22,20 @@ def play(
     progress: Callable[[str], None],
     connections: int = 1,
     choose: Choose = every_other,
+    to_the_end: bool = True,
 ) -> dict[str, Any]:
-    """Play it; what to try next, as command lines. What an earlier run has allowed stays as it is."""
+    """Play it; what to try next, as command lines. What an earlier run has allowed stays as it is.
+
+    Not `to_the_end`, it leaves when the first pull is asked for: under faults nobody can say when it is covered.
+    """
     operator, mesh = secrets.operator_token.get_secret_value(), secrets.mesh_token.get_secret_value()
     with Walk(urls, operator, mesh, progress) as walk:
         everybody = players(connections)
-        tell(walk, everybody, choose)
+        tell(walk, everybody, choose, to_the_end=to_the_end)
         return {"try": _lines(urls, secrets, everybody[0])}
 
 
-def tell(walk: Walk, everybody: list[Player], choose: Choose) -> None:
+def tell(walk: Walk, everybody: list[Player], choose: Choose, *, to_the_end: bool = True) -> None:
     """The story's steps, each said before it is waited for."""
     for player in everybody:
         walk.register(player)
@@ -44,6 +48,11 @@ def tell(walk: Walk, everybody: list[Player], choose: Choose) -> None:
         walk.await_metadata(player)
         walk.say(f"3. PATCH sdk/me carries the list of {player.connection}; the pull is triggered")
     walk.until("the first pull", lambda: all(walk.runs(player) or not walk.channels(player) for player in everybody))
+    if to_the_end:
+        _tell_the_end(walk, everybody)
+
+
+def _tell_the_end(walk: Walk, everybody: list[Player]) -> None:
     walk.await_covered(everybody)
     for player in everybody:
         counts = ", ".join(f"{number} {model}" for model, number in walk.count(player.org).items())

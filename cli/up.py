@@ -11,12 +11,14 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Never
 
 from cli import leftovers
 from cli.exits import Exit
-from cli.options import SimulatorOptions, StackOptions, slack_export
+from cli.faulty import GIVEN, TIME_SCALE
+from cli.options import SimulatorOptions, StackOptions, fault_names, slack_export
 from cli.runfile import STATE_DIR, AlreadyRunning, forget_status, held, write_status
 from cli.spawn import ROOT
 from cli.stack import Stack
@@ -37,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workspace", type=slack_export, metavar="PATH", help="your own Slack export: its zip or folder"
     )
+    parser.add_argument("--faults", type=fault_names, metavar="A,B|all", help="what goes wrong here: docs/faults.md")
     parser.add_argument("--voice", type=int, help=argparse.SUPPRESS)
 
 
@@ -67,6 +70,7 @@ def _detached(args: argparse.Namespace, state_dir: Path) -> int:
     command = [sys.executable, "-P", "-m", "cli", "up", "--state", str(state_dir), "--workers", str(args.workers)]
     command += ["--voice", str(writing), *(["--no-story"] if args.no_story else [])]
     command += ["--workspace", str(args.workspace)] if args.workspace else []
+    command += ["--faults", args.faults] if args.faults else []
     descriptor = os.open(logs / "up.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     left = subprocess.Popen(
         command, cwd=ROOT, pass_fds=(writing,), start_new_session=True,
@@ -93,8 +97,12 @@ class Up:
         Settings.load("cli")
         self.voice = voice
         self.with_story = not args.no_story
+        self.faults = args.faults or ""
         simulator = SimulatorOptions(workspace=args.workspace)
-        options = StackOptions(given=variables(), simulator=simulator, workers=args.workers, preferred_ports=True)
+        given = variables()
+        if self.faults:
+            simulator, given = replace(simulator, faults=self.faults, time_scale=TIME_SCALE), {**GIVEN, **given}
+        options = StackOptions(given=given, simulator=simulator, workers=args.workers, preferred_ports=True)
         self.stack = Stack(state_dir, options)
         self.story: dict[str, Any] | None = None
         self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -142,7 +150,8 @@ class Up:
             return Exit.DONE
         try:
             story = importlib.import_module("cli.story")
-            self.story = story.play(urls=self.stack.urls, secrets=self.stack.secrets, progress=self.voice.say)
+            told = {"progress": self.voice.say, "to_the_end": not self.faults}
+            self.story = story.play(urls=self.stack.urls, secrets=self.stack.secrets, **told)
         except Exception as error:  # noqa: BLE001 — whatever it was, the user shall look at what is up
             (self.stack.logs / "story.log").write_text(traceback.format_exc())
             self.voice.say(

@@ -75,7 +75,7 @@ def test_up_says_which_parts_are_real_before_it_starts_any(
 ) -> None:
     for name, value in given(parts).items():
         monkeypatch.setenv(name, value)
-    up = Up(tmp_path, argparse.Namespace(no_story=True, workers=1, workspace=None), Voice())
+    up = Up(tmp_path, argparse.Namespace(no_story=True, workers=1, workspace=None, faults=None), Voice())
     played = [part for part in REAL if part not in parts]
     assert up._cast() == f"real: {', '.join(parts) or 'nothing'}; played here: {', '.join(played) or 'nothing'}"
 

@@ -5,7 +5,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,8 @@ class Bench:
         return jwt.encode({"sub": ROB, "iat": now, "exp": now + 3600} | claims, self.key, "RS256")
 
     def receive(self, request: httpx.Request) -> httpx.Response:
-        self.posted.append((request, json.loads(request.content)))
+        with suppress(ValueError):  # a body that was cut on the way
+            self.posted.append((request, json.loads(request.content)))
         return self.answer(request)
 
     async def connect(self, connection: str = ROB, **more: Any) -> Json:
