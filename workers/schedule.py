@@ -25,9 +25,9 @@ from workers.names import LOOK, PATCH_METADATA, TELL, TRIGGER
 
 HALVED_AFTER = 3
 """Attempts that a window gets before it is asked for in halves."""
-_SOON_US = 500_000
 MISSED_AFTER = 4
 """Attempts that a reading gets which is only to see what has changed: with the growing waits a few hours."""
+_SOON_US = 500_000
 _BLOCKED_US = 30 * 1_000_000
 _JITTER = 0.1
 _FRESH = 0.8
@@ -163,10 +163,6 @@ class Outgoing:
                 _log.error("pull.given_up", extra=facts)
         return attempt if isinstance(attempt, str) else self._ask(keys, attempt, regime)
 
-    def _forget(self, run_id: str) -> None:
-        """Take a run that is no more out of the schedule, or it would be due for ever."""
-        try:
-            keys = Keys(shard_of_id(run_id))
     def _in_vain(self, found: Run) -> str | None:
         """End what never comes whole, once its newest attempt has had its time: a window is asked for in halves, a
         reading that is only to look again waits for another night.
@@ -178,6 +174,10 @@ class Outgoing:
             return "halved"
         return "missed" if found.tries >= MISSED_AFTER and ledger.rereads.missed.abandon(found, now) else None
 
+    def _forget(self, run_id: str) -> None:
+        """Take a run that is no more out of the schedule, or it would be due for ever."""
+        try:
+            keys = Keys(shard_of_id(run_id))
         except ValueError:
             return
         for kind in ("trigger", "backfill"):

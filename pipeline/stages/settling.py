@@ -233,5 +233,5 @@ def _facts(work: Work, envelope: Envelope) -> list[str]:
         has_more=envelope.has_more,
         shows=work.shows,
         flaws=_flaws(work, envelope),
-    )
         missing=_no_such_thread(envelope),
+    )
