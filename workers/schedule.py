@@ -17,17 +17,18 @@ from pipeline.paragon.run_tokens import RunTokens
 from pipeline.rules.regimes import Regime
 from pipeline.rules.windows import on_the_wire
 from pipeline.stages.stores import Stores
-from pipeline.store.client import ask_all, clock
+from pipeline.store.client import clock
 from pipeline.store.keys import Keys, shard_of_id
 from pipeline.store.looks import Looks
 from pipeline.store.runs import Attempt, Run
+from pipeline.store.schedule import Leased
 from workers.names import LOOK, PATCH_METADATA, TELL, TRIGGER
+from workers.places import SOON_US, Places
 
 HALVED_AFTER = 3
 """Attempts that a window gets before it is asked for in halves."""
 MISSED_AFTER = 4
 """Attempts that a reading gets which is only to see what has changed: with the growing waits a few hours."""
-_SOON_US = 500_000
 _BLOCKED_US = 30 * 1_000_000
 _JITTER = 0.1
 _FRESH = 0.8
@@ -51,77 +52,70 @@ class Outgoing:
     def __init__(self, stores: Stores, paragon: ParagonClient, run_tokens: RunTokens, pulls: Pulls) -> None:
         self._stores, self._paragon, self._run_tokens, self._pulls = stores, paragon, run_tokens, pulls
         self._looks = Looks(stores.client, stores.shards)
-        self._rates = stores.rates
+        self._rates, self._places = stores.rates, Places(stores, pulls.at_once)
 
     def dispatch(self, send: Callable[[str, str], None], *, overdue_us: int = 0) -> Counter[str]:
         """Lease what is due in every shard: plans run here, calls to Paragon are sent as tasks (name, id).
 
         A task that gets lost costs a minute: its item is due again.
         """
-        done: Counter[str] = Counter()
-        windows: list[tuple[str, Keys, str]] = []
-        for keys in self._stores.shards.all():
-            for kind, name in self._leased(keys, overdue_us):
-                match kind:
-                    case "plan":
-                        pass
-                    case "status":
-                        self.tell(name)
-                    case "trigger" | "backfill":
-                        windows.append((kind, keys, name))
-                        continue
-                    case "patch":
-                        send(PATCH_METADATA, name)
-                    case "look":
-                        send(LOOK, name)
-                    case "events":
-                        send(TELL, name)
-                done[kind] += 1
+        done, windows = Counter[str](), list[Leased]()
+        for one in self._leased(overdue_us):
+            match one.kind:
+                case "plan":
+                    pass
+                case "status":
+                    self.tell(one.name)
+                case "trigger" | "backfill":
+                    windows.append(one)
+                    continue
+                case "patch":
+                    send(PATCH_METADATA, one.name)
+                case "look":
+                    send(LOOK, one.name)
+                case "events":
+                    send(TELL, one.name)
+            done[one.kind] += 1
         return done + self._trigger_some(windows, send)
 
-    def _leased(self, keys: Keys, overdue_us: int) -> list[tuple[str, str]]:
-        """What is due in a shard, with what its plans have just made due; the plans have run."""
-        items = self._stores.schedule.lease(keys, overdue_us=overdue_us)
-        made = sum(self.plan(name) for kind, name in items if kind == "plan")
-        return items + (self._stores.schedule.lease(keys, overdue_us=overdue_us) if made else [])
+    def _leased(self, overdue_us: int) -> list[Leased]:
+        """What is due, with what its plans have just made due; the plans have run."""
+        schedule = self._stores.schedule
+        items = schedule.lease_all(overdue_us=overdue_us)
+        planned = [(one, *self._planned(one.name)) for one in items if one.kind == "plan"]
+        schedule.finish_all((one, next_at) for one, _, next_at in planned)
+        return items + (schedule.lease_all(overdue_us=overdue_us) if any(made for _, made, _ in planned) else [])
 
-    def _trigger_some(self, windows: list[tuple[str, Keys, str]], send: Callable[[str, str], None]) -> Counter[str]:
-        """As many as may be out at a time, live windows first, and among equals by lot; the others soon again."""
-        done: Counter[str] = Counter()
-        if not windows:
-            return done
-        stores, now = self._stores, clock(self._stores.client)
-        out = ask_all(stores.client, [("ZCOUNT", keys.flights, now, "+inf") for keys in stores.shards.all()])
-        room = max(self._pulls.at_once - sum(map(int, out)), 0)
-        random.shuffle(windows)
-        windows.sort(key=lambda window: window[0] != "trigger")
-        for kind, _, name in windows[:room]:
-            send(TRIGGER, name)
-            done[kind] += 1
-        for kind, keys, name in windows[room:]:
-            stores.schedule.put(keys, kind, name, now + _SOON_US)
-            done["waiting"] += 1
-        return done
+    def _trigger_some(self, windows: list[Leased], send: Callable[[str, str], None]) -> Counter[str]:
+        """Those whose turn it is; the others are due again before long."""
+        turns = self._places.share(windows)
+        for one in turns.go:
+            send(TRIGGER, one.name)
+        self._stores.schedule.finish_all(turns.wait)
+        return Counter(one.kind for one in turns.go) + Counter(waiting=len(turns.wait))
 
     def plan(self, connection: str) -> int:
         """Request what the connection's allowed channels lack; the number of new runs. Due again in a period."""
-        stores, keys = self._stores, self._stores.shards.of(connection)
-        seen, now = stores.schedule.when(keys, "plan", connection), clock(stores.client)
+        schedule, keys = self._stores.schedule, self._stores.shards.of(connection)
+        seen = schedule.when(keys, "plan", connection)
+        made, next_at = self._planned(connection)
+        if seen is not None:
+            schedule.finish(keys, "plan", connection, seen, next_at=next_at)
+        return made
+
+    def _planned(self, connection: str) -> tuple[int, int | None]:
+        """How many runs a plan has made, and when the next one is due; None for a connection that is no more."""
+        stores, now = self._stores, clock(self._stores.client)
         known = stores.connections.get(connection)
         if known is None or not known.live or known.team is None:
-            if seen is not None:
-                stores.schedule.finish(keys, "plan", connection, seen)
-            return 0
+            return 0, None
         made: list[str] = []
         period = stores.pull_plans.outlook(known, stores.allowlists.own(connection, known.team)).period
         if known.directory_complete and not stores.pauses.of(connection):
             regime = self._rates.regime(split_connection(connection)[1], known.team)
             pullable = stores.allowlists.pullable(connection, known.team)
             made = stores.ledger.plan(connection, known.team, pullable, now, regime, fresh=int(period * _FRESH))
-        if seen is not None:
-            next_at = now + int(period * random.uniform(1.0 - _JITTER, 1.0))
-            stores.schedule.finish(keys, "plan", connection, seen, next_at=next_at)
-        return len(made)
+        return len(made), now + int(period * random.uniform(1.0 - _JITTER, 1.0))
 
     def tell(self, connection: str) -> int:
         """Tell the mesh how far the connection's pulls have come; the number of channels."""
@@ -204,7 +198,7 @@ class Outgoing:
 
     def _wait_for_metadata(self, keys: Keys, run: Run) -> None:
         """Put the trigger to a moment from now or, where the metadata failed, to when that is tried again."""
-        schedule, soon = self._stores.schedule, clock(self._stores.client) + _SOON_US
+        schedule, soon = self._stores.schedule, clock(self._stores.client) + SOON_US
         due, seen = schedule.when(keys, "patch", run.connection), schedule.when(keys, run.item, run.id)
         if seen is not None:
             failing = due is not None and schedule.failing(keys, "patch", run.connection)

@@ -5,16 +5,29 @@ Items: `plan:<connection>`, `trigger:<run>`, `patch:<connection>`, `look:<connec
 """
 
 import random
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import redis
 
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, Shards
-from pipeline.store.scripts import Changes, run
+from pipeline.store.scripts import Changes, Word, run, run_all
 
 LEASE_US = 60 * 1_000_000
 _MOST_A_SHARD = 100
+_MOST_AT_ONCE = 5000
+"""Of all shards: so many plans take half of the minute that they are leased for."""
 _LONGEST_WAIT_SECONDS = 900.0
+
+
+class Leased(NamedTuple):
+    """An item that is ours until `seen`, as the store writes it."""
+
+    keys: Keys
+    kind: str
+    name: str
+    seen: str
 
 
 class Schedule:
@@ -28,8 +41,32 @@ class Schedule:
 
         Of a shard that is held (`pipeline.store.hold`) nothing is.
         """
-        items = run(self._client, "due", [keys.due, keys.state], [_MOST_A_SHARD, LEASE_US, overdue_us])
-        return [(kind, name) for kind, _, name in (item.decode().partition(":") for item in items)]
+        answer = run(self._client, "due", [keys.due, keys.state], [_MOST_A_SHARD, LEASE_US, overdue_us])
+        return [(one.kind, one.name) for one in _leased(keys, answer)]
+
+    def lease_all(self, *, overdue_us: int = 0) -> list[Leased]:
+        """The same of every shard at once; of one that has more, more: who comes last need not wait for the others'
+        next round.
+        """
+        found: list[Leased] = []
+        full = self._shards.all()
+        while full and len(found) < _MOST_AT_ONCE:
+            calls = [([keys.due, keys.state], [_MOST_A_SHARD, LEASE_US, overdue_us]) for keys in full]
+            parts = [
+                _leased(keys, answer) for keys, answer in zip(full, run_all(self._client, "due", calls), strict=True)
+            ]
+            found += [one for part in parts for one in part]
+            full = [keys for keys, part in zip(full, parts, strict=True) if len(part) == _MOST_A_SHARD]
+        return found
+
+    def finish_all(self, done: Iterable[tuple[Leased, int | None]]) -> None:
+        """Take items out, or put them to their next times (microseconds), unless somebody changed them meanwhile."""
+        words: dict[Keys, list[Word]] = {}
+        for one, next_at in done:
+            next_word: Word = "" if next_at is None else next_at
+            words.setdefault(one.keys, []).extend([f"{one.kind}:{one.name}", one.seen, next_word])
+        if words:
+            run_all(self._client, "finish", [([keys.due], said) for keys, said in words.items()])
 
     def put(self, keys: Keys, kind: str, name: str, at: int) -> None:
         """Make an item due at that time (microseconds), sooner or later than before."""
@@ -70,3 +107,9 @@ class Schedule:
     def succeeded(self, keys: Keys, kind: str, name: str) -> None:
         """Forget an item's failures."""
         ask(self._client, "HDEL", keys.tries, f"{kind}:{name}")
+
+
+def _leased(keys: Keys, answer: Sequence[bytes]) -> list[Leased]:
+    """What the script answered: when they are due again, then the items. Nothing of a shard that is held."""
+    seen, parts = answer[0].decode() if answer else "", (item.decode().partition(":") for item in answer[1:])
+    return [Leased(keys, kind, name, seen) for kind, _, name in parts]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import redis
 from redis.exceptions import NoScriptError
 
-from pipeline.store.client import Reply, store_errors
+from pipeline.store.client import Reply, ask, ask_all, store_errors
 
 _LUA = Path(__file__).parent / "lua"
 Word = str | bytes | int
@@ -44,6 +44,14 @@ def run(client: redis.Redis, name: str, keys: Sequence[str], args: Sequence[Word
             return client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
         except NoScriptError:
             return client.execute_command("EVAL", script.text, len(keys), *keys, *args)
+
+
+def run_all(client: redis.Redis, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Word]]]) -> list[Reply]:
+    """A script once for each (keys, arguments), in one round trip; a server that does not know it is told first."""
+    script = load(name)
+    if ask(client, "SCRIPT", "EXISTS", script.sha) != [1]:
+        ask(client, "SCRIPT", "LOAD", script.text)
+    return ask_all(client, [("EVALSHA", script.sha, len(keys), *keys, *args) for keys, args in calls])
 
 
 def now(plus: int = 0) -> str:
