@@ -80,6 +80,7 @@ class Settings(BaseSettings):
 
     shards: int = Field(16, ge=1, le=256)
     pull_minutes: Positive[float] = 15
+    pulls_at_once: int = Field(200, ge=1)
     reread_days: int = Field(7, ge=0, le=31)
     body_limit_bytes: int = Field(8_388_608, ge=1024)
     backlog_limit: int = Field(200_000, ge=1)

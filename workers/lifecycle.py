@@ -61,10 +61,7 @@ def start(settings: Settings) -> Process:
         direct_messages=settings.allow_direct_messages,
     )
     webhooks = settings.public_url.rstrip("/") + WEBHOOKS_PATH
-    pulls = Pulls(
-        settings.paragon_workflow_messages,
-        f"{webhooks}/messages",
-    )
+    pulls = Pulls(settings.paragon_workflow_messages, f"{webhooks}/messages", settings.pulls_at_once)
     ids = {"channels": settings.paragon_workflow_channels, "users": settings.paragon_workflow_users}
     directories = Directories({kind: workflow for kind, workflow in ids.items() if workflow}, webhooks)
     outgoing = Outgoing(stores, paragon, RunTokens(settings.run_token_keys), pulls)
