@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import httpx
-from common_core import temporal
 
 from cli.dev_secrets import DevSecrets
 from cli.exits import Exit
+from cli.moments import moment
 from cli.proxy import paragon_client
 from cli.refusals import sentence
 from cli.runfile import STATE_DIR, read_status
@@ -53,14 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--token-file", type=Path, metavar="FILE", help="a core token (default: the operator's of `up`)"
     )
     parser.add_argument("--state", type=Path, default=STATE_DIR, metavar="DIR", help="the state directory of `up`")
-
-
-def moment(text: str) -> int:
-    """`2026-11-23`, `2026-11-23T09:00:00+01:00` (UTC where no zone is given) or a Slack ts, in microseconds."""
-    try:
-        return temporal.to_us(temporal.parse(text, UTC))
-    except temporal.UnreadableTime as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither an ISO 8601 date nor a Slack ts: {error}") from None
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.adopt import moment
+from cli.moments import moment
 from pipeline.paragon.me import allow_listed
 
 
