@@ -15,9 +15,10 @@ from api.services import Services
 from api.shown import DeadLettersShown, Healthy, HoldShown, Ready, ReceiptShown, StatusShown
 from api.shown_census import CensusShown
 from api.shown_pauses import ChannelPauseShown
+from api.shown_removals import RemovalShown
 from pipeline.connection import split_connection
 from pipeline.errors import Unavailable
-from pipeline.store import backlog, census, channel_pauses, counters, dead_letters, hold, receipts
+from pipeline.store import backlog, census, channel_pauses, counters, dead_letters, hold, receipts, removals
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, shard_of_id
 
@@ -36,13 +37,19 @@ _NOT_READY: Final[Described] = {503: {"model": Ready, "description": "A callback
 def show_receipt(
     receipt: Annotated[str, Path(description="34 hex digits.", examples=["0a" + "5e" * 16])], known: Known, held: Scope
 ) -> ReceiptShown:
-    """What became of a callback or an effect: waiting, delivered, nothing_allowed, dead or purged. Kept for 30 days."""
-    found = None
+    """What became of a callback or an effect: waiting, delivered, nothing_allowed, dead or purged. Kept for 30 days.
+
+    The receipt of a revocation, a disconnect or an erasure also says (`removal`) what of it has gone from the store,
+    and when. How many records a fence ended in the mesh it cannot say: a mesh answers by fence.
+    """
+    found = removal = None
     if _RECEIPT.fullmatch(receipt):
-        found = receipts.find(known.client, Keys(shard_of_id(receipt)), receipt)
+        keys = Keys(shard_of_id(receipt))
+        found = receipts.find(known.client, keys, receipt)
+        removal = removals.find(known.client, keys, receipt)
     if found is None or not may_see(held, split_connection(found["connection"])[1]):
         raise Problem(404, "not-found", "Not found", "No such receipt, or one older than those kept.")
-    return ReceiptShown(receipt=receipt, **found)
+    return ReceiptShown(receipt=receipt, removal=None if removal is None else RemovalShown(**removal), **found)
 
 
 @router.get("/v1/dead-letters", responses=problems(422))

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.shown_census import CensusShown
 from api.shown_events import EventCounts
+from api.shown_metadata import Drift
 from api.shown_pauses import ChannelPauseShown, Paused
+from api.shown_removals import RemovalShown
 from pipeline.store import hold
 
 Microseconds = Annotated[int, Field(examples=[1764000000000000])]
@@ -59,6 +61,7 @@ class ConnectionShown(BaseModel):
     registered_at: Microseconds
     directory: DirectoryShown
     metadata_at: Annotated[Microseconds | None, Field(description="When Paragon's metadata was last found as wanted.")]
+    metadata_drift: Drift
     credential: Annotated[
         Literal["unknown", "accepted", "refused"],
         Field(description="By Paragon's word and by the newest pull; `refused`: the user has to reconnect."),
@@ -184,6 +187,9 @@ class ReceiptShown(BaseModel):
     ] = None
     dead: int | None = None
     settled_at: Microseconds | None = None
+    removal: Annotated[
+        RemovalShown | None, Field(description="Of what revokes, disconnects or erases; null: of anything else.")
+    ] = None
 
 
 class DeadLetterShown(BaseModel):
@@ -197,6 +203,7 @@ class DeadLetterShown(BaseModel):
     model: str | None = None
     id: str | None = None
     version: str | None = None
+    channel: Annotated[str | None, Field(description="Whose page it was on; null: it did not say.")] = None
 
 
 class DeadLettersShown(BaseModel):

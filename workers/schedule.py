@@ -20,8 +20,10 @@ from pipeline.stages.stores import Stores
 from pipeline.store.client import clock
 from pipeline.store.keys import Keys, shard_of_id
 from pipeline.store.looks import Looks
+from pipeline.store.removals import Removals
 from pipeline.store.runs import Attempt, Run
 from pipeline.store.schedule import Leased
+from workers.metadata import ours
 from workers.names import LOOK, PATCH_METADATA, TELL, TRIGGER
 from workers.places import SOON_US, Places
 
@@ -53,6 +55,7 @@ class Outgoing:
         self._stores, self._paragon, self._run_tokens, self._pulls = stores, paragon, run_tokens, pulls
         self._looks = Looks(stores.client, stores.shards)
         self._rates, self._places = stores.rates, Places(stores, pulls.at_once)
+        self._removals = Removals(stores.client, stores.shards, stores.vault)
 
     def dispatch(self, send: Callable[[str, str], None], *, overdue_us: int = 0) -> Counter[str]:
         """Lease what is due in every shard: plans run here, calls to Paragon are sent as tasks (name, id).
@@ -75,6 +78,8 @@ class Outgoing:
                     send(LOOK, one.name)
                 case "events":
                     send(TELL, one.name)
+                case "removal":
+                    self._removals.look(one.name)
             done[one.kind] += 1
         return done + self._trigger_some(windows, send)
 
@@ -263,10 +268,8 @@ class Outgoing:
             stores.schedule.finish(keys, "patch", connection, seen)
             return "gone"
         try:
-            ours = {**stores.connections.metadata(connection), "userid": connection}
-            if known.list_version:  # Until somebody has put a list, the one in Paragon is not ours to overwrite.
-                ours["allowListedChannels"] = stores.allowlists.own(connection, known.team)
-            changed = self._paragon.merge_meta(connection, ours).changed
+            wanted = {**stores.connections.metadata(connection), **ours(stores, known)}
+            changed = self._paragon.merge_meta(connection, wanted).changed
         except (Unavailable, Rejected) as refusal:
             return self._not_patched(keys, connection, seen, refusal)
         stores.schedule.succeeded(keys, "patch", connection)

@@ -16,7 +16,7 @@ from pipeline.rules.coverage import Flaw, page_facts
 from pipeline.rules.regimes import Page
 from pipeline.rules.versions import ts_us
 from pipeline.stages.stores import Stores
-from pipeline.store import census, counters, receipts
+from pipeline.store import census, counters, receipts, removals
 from pipeline.store.dead_letters import DeadLetter, bury, bury_sealed
 from pipeline.store.inbox import Inbox, Taken
 from pipeline.store.keys import Keys
@@ -66,6 +66,7 @@ def _settle(
         stores.channel_pauses.write(changes, stores.events, batch.judged, now)
     counters.add(changes, inbox.keys, counts)
     census.add(stores.client, changes, inbox.keys, _unknown(works))
+    removals.add(stores.client, changes, inbox.keys, works[0].org, "waiting", _removed(batch, works))
     part = Taken(batch.taken.member, [work.stored for work in works], batch.taken.alone, batch.taken.crashes)
     said = inbox.settle(part, generation, changes)
     return counts if said == "settled" else Counter({said: len(works)})
@@ -77,6 +78,20 @@ def _unknown(works: list[Work]) -> Counter[tuple[str, str]]:
     for work in works:
         found.update(work.census.counts)
     return found
+
+
+def _removed(batch: Batch, works: list[Work]) -> Counter[str]:
+    """What a list that was narrowed, or a disconnect, kept from the mesh: records of a channel, callbacks of a
+    connection.
+    """
+    found: Counter[str] = Counter()
+    for work in works:
+        if work.purged:
+            found[work.header.connection] += 1
+        elif channel := _channel(work):
+            dropped = (work.dropped[f"{reason}.message"] for reason in ("not_allowed", "no_list"))
+            found[f"{batch.team}|{channel}"] += sum(dropped)
+    return +found
 
 
 def _write(stores: Stores, changes: Changes, keys: Keys, batch: Batch, work: Work, find: FindRun, now: int) -> None:
@@ -141,14 +156,21 @@ def _bury(stores: Stores, changes: Changes, keys: Keys, work: Work, now: int) ->
     header = work.header
     if work.sealed_death:
         _log.error("entry.dead", extra={"receipt": header.receipt, "reason": work.sealed_death, "shard": keys.shard})
-        letter = DeadLetter(header.receipt, header.connection, work.sealed_death, now, generation=header.generation)
+        letter = DeadLetter(
+            header.receipt, header.connection, work.sealed_death, now, generation=header.generation, epoch=work.epoch
+        )
         bury_sealed(changes, keys, letter, work.stored.header, work.stored.sealed)
     for dead in work.dead:
         if dead.model == "retraction":
             _log.error("retraction.dead", extra={"receipt": header.receipt, "reason": dead.reason})
-        named = (dead.model, dead.id, dead.version, header.generation)
+        named = (dead.model, dead.id, dead.version, header.generation, _channel(work), work.epoch)
         letter = DeadLetter(header.receipt, header.connection, dead.reason, now, *named)
         bury(changes, keys, stores.vault, letter, _raw(dead))
+
+
+def _channel(work: Work) -> str | None:
+    """The channel whose messages it holds, where it said."""
+    return work.envelope.channel if work.envelope is not None and work.header.kind == "messages" else None
 
 
 def _raw(dead: Dead) -> bytes:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import redis
 
@@ -12,16 +13,19 @@ from pipeline.models import AllowedSlackChannel, Internal, Retraction
 from pipeline.rules.allowlist import Allowance, Allowed, Difference, DropReason, Entry, difference, union
 from pipeline.rules.identity import Records, is_direct
 from pipeline.rules.versions import epoch_digits, version
-from pipeline.store import audit, channel_pauses, effects, sync_status
+from pipeline.store import audit, channel_pauses, dead_letters, effects, removals, sync_status
 from pipeline.store.client import ask, ask_all
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.directory import Directory
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.progress import FIELDS
+from pipeline.store.run_ends import RunEnds
 from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
 DEBOUNCE_US = 1_000_000
+MOST_NOTED: Final = 1000
+"""Channels each way that the audit trail names; how many there were it says as well."""
 
 
 class StaleListError(Exception):
@@ -69,6 +73,7 @@ class Allowlists:
         self.direct_messages = direct_messages
         self._connections = Connections(client, shards, vault)
         self._directory = Directory(client, shards, vault)
+        self._run_ends = RunEnds(client, shards)
 
     def effective(self, org: str, team: str | None) -> Allowed:
         """The union of the live connections of this organisation and team; nothing where there is no team."""
@@ -148,25 +153,40 @@ class Allowlists:
             fresh = [channel for channel in diff.added if channel not in allowed.channels]
             channel_pauses.start_anew(changes, keys, org, known.team or "", fresh, diff.orphaned, shown, epoch)
             records = self._records(known, allowed, diff, epoch, shown)
-            receipt = None
-            if records:
-                receipt = effects.append(
-                    changes,
-                    keys,
-                    self._vault,
-                    connection=connection,
-                    generation=known.generation,
-                    epoch=epoch,
-                    records=records,
-                )
+            receipt = self._effect(changes, keys, org, known, epoch, records, diff.orphaned) if records else None
             done = Change(known.list_version + 1, diff, receipt)
-            facts = {"added": len(diff.added), "removed": len(diff.removed), "version": done.version, "since": since}
-            audit.note(changes, keys, "allowlist.changed", connection, by, epoch, **facts)
+            audit.note(changes, keys, "allowlist.changed", connection, by, epoch, **_noted(known, diff), since=since)
             return changes
 
         with_epoch(self._client, keys, org, build)
         assert done is not None  # noqa: S101 - build sets it or raises
         return done
+
+    def _effect(
+        self,
+        changes: Changes,
+        keys: Keys,
+        org: str,
+        known: Registration,
+        epoch: int,
+        records: Iterable[Internal],
+        orphaned: Sequence[str],
+    ) -> str:
+        """What the mesh is told, and, of channels that nobody allows any more, what has to go here; its receipt."""
+        receipt = effects.append(
+            changes,
+            keys,
+            self._vault,
+            connection=known.connection,
+            generation=known.generation,
+            epoch=epoch,
+            records=records,
+        )
+        if orphaned:
+            dead_letters.look_again(changes, keys, org, epoch)
+            places = [f"{known.team}|{channel}" for channel in orphaned]
+            removals.begin(changes, keys, receipt, "allowlist", known.connection, epoch, places)
+        return receipt
 
     def _shown(self, org: str, known: Registration, diff: Difference) -> Records:
         """The directory's records of what changes. Raises `DirectMessagesError`."""
@@ -193,6 +213,8 @@ class Allowlists:
             changes.do("HDEL", allow, f"{known.team}|{channel}|{known.connection}")
             changes.do("HDEL", coverage, *(f"{channel}|{name}" for name in FIELDS))
             changes.do("DEL", keys.threads(known.connection, channel))
+        if diff.removed:
+            self._run_ends.revoke(changes, keys, known.connection, diff.removed)
         entry = json.dumps({"since": epoch, "version": known.list_version + 1})
         for channel in diff.added:
             changes.do("HSET", allow, f"{known.team}|{channel}|{known.connection}", entry)
@@ -235,6 +257,18 @@ def allowed_record(found: AllowedSlackChannel, by: str, allowance: Allowance, ep
             "list_version": str(allowance.version),
         }
     )
+
+
+def _noted(known: Registration, diff: Difference) -> dict[str, Any]:
+    """What the audit trail says of a change: from which version to which, how many channels, and the first of them."""
+    return {
+        "from": known.list_version,
+        "to": known.list_version + 1,
+        "added": len(diff.added),
+        "removed": len(diff.removed),
+        "channels_added": diff.added[:MOST_NOTED],
+        "channels_removed": diff.removed[:MOST_NOTED],
+    }
 
 
 def _entry(name: bytes, value: bytes) -> Entry:

@@ -15,7 +15,7 @@ from pipeline.store.scripts import Changes
 from pipeline.store.vault import Vault
 
 _PAGE = 1000
-_OURS = ("key", "generation")
+_OURS = ("key", "generation", "epoch")
 """What no list shows."""
 
 
@@ -23,7 +23,8 @@ _OURS = ("key", "generation")
 class DeadLetter:
     """Why one record of a callback is dead. Without an id it stands for every record of its receipt.
 
-    `generation` is the connection's when the callback came; 0 where that cannot be read.
+    `generation` is the connection's when the callback came; 0 where that cannot be read. `channel` and `epoch` are the
+    callback's, for what has no id or version to tell them; None and 0 where it did not say.
     """
 
     receipt: str
@@ -34,6 +35,8 @@ class DeadLetter:
     id: str | None = None
     version: str | None = None
     generation: int = 0
+    channel: str | None = None
+    epoch: int = 0
 
     def header(self, **more: Any) -> bytes:
         """As it lies in the store, in clear."""

@@ -9,16 +9,19 @@ from pipeline.errors import Rejected
 from pipeline.models import Internal, Retraction, User
 from pipeline.rules.allowlist import difference
 from pipeline.rules.versions import epoch_digits, version
-from pipeline.store import audit, channel_pauses, dead_letters, effects, sync_status
+from pipeline.store import audit, channel_pauses, dead_letters, effects, removals, sync_status
 from pipeline.store.allowlists import Allowlists, retractions
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.looks import FIELDS as LOOKS
+from pipeline.store.run_ends import RunEnds
 from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
 _FORGOTTEN = ("team", "meta", "channels_complete_at", "users_complete_at", "metadata_at", "pull_us", *LOOKS)
+_ITEMS = ("plan", "patch", "look")
+"""Of the schedule, of a connection; `status` stays until the mesh was told."""
 
 
 class Disconnect:
@@ -28,6 +31,7 @@ class Disconnect:
         self._client, self._shards, self._vault = client, shards, vault
         self._connections = Connections(client, shards, vault)
         self._allowlists = Allowlists(client, shards, vault)
+        self._run_ends = RunEnds(client, shards)
 
     def __call__(self, connection: str, *, by: str) -> str:
         """End the connection; the receipt of what this causes in the mesh.
@@ -54,6 +58,7 @@ class Disconnect:
                 records=self._records(org, known, epoch, last=last),
             )
             dead_letters.look_again(changes, keys, org, epoch)
+            removals.begin(changes, keys, receipt, "disconnect", connection, epoch, self._what(org, known))
             audit.note(changes, keys, "connection.disconnected", connection, by, epoch)
             return changes
 
@@ -73,7 +78,9 @@ class Disconnect:
             channel_pauses.forget(changes, keys, org, known.team or "", channel)
         changes.do("DEL", keys.coverage(connection)).do("DEL", keys.moved(connection))
         sync_status.wanted(changes, keys, connection)
-        changes.do("ZREM", keys.due, f"plan:{connection}", f"patch:{connection}", f"look:{connection}")
+        self._run_ends.forget(changes, keys, connection)
+        items = [f"{kind}:{connection}" for kind in _ITEMS]
+        changes.do("ZREM", keys.due, *items).do("HDEL", keys.tries, *items)
         # Un-park: what waits is to be settled as purged now, whatever kept it back.
         changes.do("ZADD", keys.ready, "XX", now(), connection).do("HDEL", keys.parked, connection)
         if known.team and last:
@@ -98,6 +105,10 @@ class Disconnect:
             for channel in self._orphaned(org, known):
                 records += retractions(known.team, channel, epoch, "disconnected")
         return records
+
+    def _what(self, org: str, known: Registration) -> list[str]:
+        """What goes: the connection, and the channels that nobody else allows."""
+        return [known.connection, *(f"{known.team}|{channel}" for channel in self._orphaned(org, known))]
 
     def _orphaned(self, org: str, known: Registration) -> list[str]:
         """The channels that nobody allows any more without this connection."""

@@ -8,28 +8,23 @@ script touches one hash slot.
     {sN}:mark, {sN}:suspects     what was open when a drain died; entries to be taken alone → crashes so far
     {sN}:parked                  connection → tries, while its mesh or credential refuses
     {sN}:conn:<connection>       registration: generation, team, state, list version, directory dates
-    {sN}:connections             set of all connections ever registered
-    {sN}:org:<org>               last epoch
+    {sN}:connections, {sN}:org:<org>   set of all connections ever registered; last epoch
     {sN}:allow:<org>             <team>|<channel>|<connection> → JSON of who and when
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
     {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
     {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
     {sN}:purging                 organisation → up to which dead letter was looked for what has to go, epoch of the last
+    {sN}:removal:<receipt>, {sN}:removal:of:<org>   how far a removal has come; what was removed → receipt (removals.py)
     {sN}:paused:<org>, {sN}:asking   <team>|<channel>|<reason> → JSON of when: channels that are not read now; whose
     {sN}:baseline:<org>          <team>|<channel> → JSON of what was known of it when it was allowed, or confirmed since
     {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |cost, |since, |days, |deep, |last, and open runs
-    {sN}:threads:<connection>|<channel>, {sN}:moved:<connection>   ts → how far a thread came; those to read again
-    {sN}:told:<connection>       <team>|<channel> → what the mesh was last told of its pulls
+    {sN}:threads:<connection>|<channel>, {sN}:moved:<connection>, {sN}:told:<connection>   threads; what the mesh knows
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:flights, {sN}:flights:<connection>, {sN}:sweeps   runs that are out; runs whose sweep waits for an operator
     {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
-    {sN}:events, {sN}:events:order, {sN}:events:due   what waits to be told: id → event; id → written; id → due
-    {sN}:events:dead, {sN}:events:dead:order   what could not be told: id → event; id → since when
-    {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit
-    {sN}:census                  <kind>|<name> → how often Slack sent what this version does not know
-    sluice:meta                  shard count, layout version, hold
-    sluice:upgrading             who brings an older layout up, for a minute (layout.py)
-    sluice:probe                 written by each /readyz, to see whether it can be
+    {sN}:events, {sN}:events:order, {sN}:events:due, {sN}:events:dead, {sN}:events:dead:order   dead_events.py
+    {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit, {sN}:census (<kind>|<name> → number)
+    sluice:meta, sluice:upgrading, sluice:probe, sluice:rewrite   layout, hold; who upgrades; of /readyz; rewriting.py
     sluice:probe:<id>            what a trial run of the doctor saw, for a quarter of an hour (probes.py)
     sluice:events:<address>, sluice:events:sender   how the core service takes events; who sends them
 """
@@ -41,6 +36,7 @@ from pipeline.connection import split_connection
 
 META = "sluice:meta"
 EVENTS_SENDER = "sluice:events:sender"
+REWRITE = "sluice:rewrite"
 EFFECTS = "effects:"  # begins a member for an organisation's effects: a connection has a slash, it has none
 
 
@@ -127,6 +123,10 @@ class Keys:
     def purging(self) -> str:
         """How far the dead letters have been searched for what has to go."""
         return self._key("purging")
+
+    def removal(self, name: str) -> str:
+        """How far what its receipt names has come, or `of:<org>`: the last removal of each thing."""
+        return self._key(f"removal:{name}")
 
     @property
     def counters(self) -> str:

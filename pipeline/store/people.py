@@ -10,7 +10,7 @@ import redis
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected
 from pipeline.rules.exclusion import ERASED, READMITTED, Person, fences
-from pipeline.store import audit, dead_letters, effects
+from pipeline.store import audit, dead_letters, effects, removals
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.directory import Directory
@@ -57,6 +57,7 @@ class People:
             nonlocal receipt
             changes = self._exclude(org, person, epoch)
             receipt = self._say(changes, connection, person, epoch, ERASED)
+            removals.begin(changes, keys, receipt, "person", connection, epoch, ["|".join(person)])
             audit.note(changes, keys, "person.erased", connection, by, epoch, person=person[1])
             return changes
 

@@ -244,9 +244,12 @@ def test_a_change_brings_list_effect_receipt_schedule_and_audit_together_or_not_
     assert len(fences(ready)) == 2
     assert json.loads(ready.client.hget(ready.keys.receipts, change.receipt) or b"")["state"] == "waiting"
     due = {item.decode() for item in ready.client.zrange(ready.keys.due, 0, -1)}
-    assert due == {f"patch:{CONNECTION}", f"plan:{CONNECTION}", f"status:{CONNECTION}"}
+    items = {f"patch:{CONNECTION}", f"plan:{CONNECTION}", f"status:{CONNECTION}"}
+    assert due == items | {f"removal:{change.receipt}"}
     [(_, last)] = ready.client.xrevrange(ready.keys.audit, count=1)
-    assert json.loads(last[b"e"]).items() >= {"event": "allowlist.changed", "added": 1, "removed": 1}.items()
+    noted = json.loads(last[b"e"])
+    assert noted.items() >= {"event": "allowlist.changed", "added": 1, "removed": 1, "from": 1, "to": 2}.items()
+    assert (noted["channels_added"], noted["channels_removed"]) == (["C2"], ["C1"])
 
 
 def test_a_revocation_goes_through_though_the_store_is_full(ready: Sluice) -> None:

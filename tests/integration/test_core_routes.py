@@ -228,7 +228,9 @@ def test_a_revocation_that_waits_for_the_mesh_says_so_and_ends(core: Core, monke
     answer = core.allow()
     assert (answer.status_code, answer.json()["state"], answer.headers["ETag"]) == (202, "revoking", '"2"')
     receipt = f"/v1/receipts/{answer.json()['receipt']}"
-    assert core.call("GET", receipt).json() | {"connection": 0, "at": 0, "receipt": 0} == {
+    found = core.call("GET", receipt).json()
+    assert found.pop("removal")["state"] == "emptying"
+    assert found | {"connection": 0, "at": 0, "receipt": 0} == {
         "receipt": 0,
         "state": "waiting",
         "kind": "effect",

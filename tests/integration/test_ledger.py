@@ -170,7 +170,7 @@ def test_a_run_whose_channels_were_all_revoked_is_cancelled_and_a_new_list_asks_
     [name] = pulls.plan()
     pulls.allow()
     pulls.patched()
-    assert pulls.begin(name) == "cancelled"
+    assert pulls.get(name).state == "cancelled"
     assert pulls.client.zscore(pulls.keys.due, f"trigger:{name}") is None
     assert pulls.begin(name) == "closed"
     pulls.allow("C1")
@@ -187,10 +187,10 @@ def test_a_run_asks_for_what_is_still_allowed(pulls: Pulls) -> None:
     assert attempt.channels == ["C2"]
 
 
-def test_a_disconnect_cancels_the_runs_and_a_reconnect_begins_from_nothing(pulls: Pulls) -> None:
+def test_a_disconnect_forgets_the_runs_and_a_reconnect_begins_from_nothing(pulls: Pulls) -> None:
     [name] = pulls.plan()
     pulls.disconnect(CONNECTION, by="test")
-    assert pulls.begin(name) == "cancelled"
+    assert pulls.stores.ledger.get(name) is None
     pulls.register()
     pulls.allow("C1")
     pulls.patched()

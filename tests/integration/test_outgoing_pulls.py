@@ -233,9 +233,9 @@ def test_a_channel_that_is_revoked_before_its_trigger_is_not_asked_for(world: Wo
     world.outgoing.trigger(run)
     assert world.wire.trigger["channels"] == ["C2"]
     world.sluice.allow()
-    world.make_due("trigger", run)
-    assert world.outgoing.trigger(run) == "cancelled"
     assert world.item("trigger", run) is None
+    assert world.outgoing.trigger(run) == "closed"
+    assert world.wire.count(POST) == 1
 
 
 def test_a_disconnected_connection_is_asked_for_nothing(world: World) -> None:
@@ -243,7 +243,7 @@ def test_a_disconnected_connection_is_asked_for_nothing(world: World) -> None:
     world.sluice.disconnect(CONNECTION, by="test")
     assert world.outgoing.plan(CONNECTION) == 0
     assert world.outgoing.patch(CONNECTION) == "unchanged"
-    assert world.outgoing.trigger(run) == "cancelled"
+    assert world.outgoing.trigger(run) == "unknown"
     assert world.wire.count(POST) == 0
 
 
