@@ -100,17 +100,4 @@ def _outlook(known: Services, found: Registration) -> Outlook:
 
 
 def _plan(known: Services, found: Registration, plan: Outlook) -> PlanShown:
-    wanted, org = known.pull_plans.wanted(found.connection), split_connection(found.connection)[1]
-    return PlanShown(
-        rate=plan.regime.name,
-        rate_by="hand" if known.pull_plans.rates.fixed(org, found.team or "") else "pages",
-        period_seconds=plan.period / _SECOND_US,
-        shortest_seconds=plan.shortest / _SECOND_US,
-        wanted_seconds=None if wanted is None else wanted / _SECOND_US,
-        channels=plan.channels,
-        backfill_channels=plan.unfinished,
-        backfill_requests=plan.requests,
-        backfill_eta_seconds=None if plan.eta is None else plan.eta / _SECOND_US,
-        unread_days=plan.unread,
-        moved_threads=plan.moved,
-    )
+    return PlanShown.model_validate(known.pull_plans.shown(found, plan))

@@ -1,6 +1,6 @@
 """How a connection's pulls are planned: the period and rate that were asked for, and what can be kept."""
 
-from typing import Final
+from typing import Any, Final
 
 import redis
 
@@ -19,6 +19,7 @@ from pipeline.store.reading import spread
 from pipeline.store.scripts import Changes, now
 
 FIELD: Final = "pull_us"
+_SECOND_US: Final = 1_000_000
 
 
 class TooOftenError(Exception):
@@ -64,6 +65,23 @@ class PullPlans:
             moved=int(moved),
             since=cycle(at, spread(known.connection)),
         )
+
+    def shown(self, known: Registration, plan: Outlook) -> dict[str, Any]:
+        """An outlook as the API and the command line show it, in seconds."""
+        wanted, org = self.wanted(known.connection), split_connection(known.connection)[1]
+        return {
+            "rate": plan.regime.name,
+            "rate_by": "hand" if self.rates.fixed(org, known.team or "") else "pages",
+            "period_seconds": plan.period / _SECOND_US,
+            "shortest_seconds": plan.shortest / _SECOND_US,
+            "wanted_seconds": None if wanted is None else wanted / _SECOND_US,
+            "channels": plan.channels,
+            "backfill_channels": plan.unfinished,
+            "backfill_requests": plan.requests,
+            "backfill_eta_seconds": None if plan.eta is None else plan.eta / _SECOND_US,
+            "unread_days": plan.unread,
+            "moved_threads": plan.moved,
+        }
 
     def ask_for(self, known: Registration, allowed: int, *, period: int | None, rate: str | None, by: str) -> None:
         """Set the period (microseconds; None: the default) and the rate (None: by what the pages show).
