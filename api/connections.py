@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Depends, Path
@@ -21,12 +22,14 @@ from api.shown import (
     Registered,
     SlackShown,
 )
+from api.shown_metadata import DriftShown
 from api.shown_pauses import ChannelPauseShown
 from pipeline.connection import split_connection
 from pipeline.errors import Rejected, Unavailable
 from pipeline.store import hold
 from pipeline.store.client import ask_all
 from pipeline.store.connections import Registration
+from pipeline.store.drifts import Drifts
 from pipeline.store.looks import Look
 from pipeline.store.runs import Run
 
@@ -152,6 +155,7 @@ def _shown(known: Services, found: Registration) -> dict[str, Any]:
             channels_complete_at=found.channels_complete_at, users_complete_at=found.users_complete_at
         ),
         "metadata_at": found.metadata_at,
+        "metadata_drift": _drift(known, found),
         "credential": _credential(known.ledger.runs.listing(found.connection, 1), look),
         "slack": look and _slack(look, found),
         "covered_until": _covered_until(known, found),
@@ -177,6 +181,11 @@ def _look(known: Services, found: Registration) -> Look | None:
             if not known.schedule.failing(keys, "look", found.connection):
                 known.schedule.sooner(keys, "look", found.connection, known.now_us())
     return look
+
+
+def _drift(known: Services, found: Registration) -> DriftShown | None:
+    drifted = Drifts(known.client, known.shards).get(found.connection)
+    return drifted and DriftShown(**asdict(drifted), mended=(found.metadata_at or 0) > drifted.at)
 
 
 def _slack(look: Look, found: Registration) -> SlackShown:

@@ -24,6 +24,7 @@ _FAMILIES: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "gaps": ("sluice_gaps", "Pages on which Slack itself refused", ()),
     "paused": ("sluice_channel_pauses", "Channels that were paused, each time one was", ("reason",)),
     "outgoing": ("sluice_outgoing_events", "What became of events to the core service", ("outcome", "type")),
+    "drift": ("sluice_metadata_drift", "Our keys of a user's metadata that somebody else had changed", ("key",)),
     "pulls": ("sluice_pulls", "Requested windows that ended without proof", ("outcome",)),
 }
 _OTHER: Final = ("sluice_events", "Whatever else is counted", ("name",))

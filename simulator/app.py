@@ -20,6 +20,7 @@ from simulator.faults import Faults
 from simulator.generate.workspace import generate
 from simulator.happenings import Happenings
 from simulator.ledger import Ledger
+from simulator.metadata_control import MetadataControl
 from simulator.mishaps import Mishaps
 from simulator.paragon import Paragon
 from simulator.portal import Portal
@@ -61,7 +62,8 @@ def create_app(
         yield
         await engine.aclose()
 
-    bench = [*control.routes(), *channels.routes(), *FaultControl(happenings, workspaces).routes()]
+    bench = [*control.routes(), *channels.routes(), *MetadataControl(paragon).routes(),
+             *FaultControl(happenings, workspaces).routes()]  # fmt: skip
     routes = [*paragon.routes(), Mount("/slack", slack_app), *bench, *pages]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.engine = engine

@@ -1,6 +1,7 @@
 """Looking at a connection as Paragon sees it: is Slack connected, does its credential hold, whose team is it.
 
-What a look finds is kept for `GET connection`; it also starts the directory workflows where Sluice is to do that.
+What a look finds is kept for `GET connection`; it also starts the directory workflows where Sluice is to do that, and
+holds the metadata against what we wrote there: every quarter of an hour, and so each night, at no request of its own.
 """
 
 import logging
@@ -13,12 +14,14 @@ from pipeline import flow
 from pipeline.errors import Refused, Rejected, Unavailable
 from pipeline.paragon.client import ParagonClient
 from pipeline.paragon.errors import SlackRefused
+from pipeline.paragon.me import SlackIntegration
 from pipeline.stages.stores import Stores
 from pipeline.store.client import clock
 from pipeline.store.connections import Registration
 from pipeline.store.keys import Keys
 from pipeline.store.looks import Look, Looks
 from pipeline.store.waking import wake
+from workers import metadata
 
 _SECOND_US: Final = 1_000_000
 EVERY_US: Final = 900 * _SECOND_US
@@ -68,7 +71,9 @@ class Looking:
         return said
 
     def _look(self, known: Registration) -> tuple[str, int]:
-        before, look = self._looks.get(known.connection), self._taken(known.connection)
+        before, me = self._looks.get(known.connection), self._paragon.me(known.connection)
+        metadata.hold(self._stores, known, me.meta)
+        look = self._taken(known.connection, me.slack)
         if look.blocks:
             look = replace(look, blocked_since=_blocked_since(known, before, look))
         self._looks.keep(known, look, self._stores.events)
@@ -86,9 +91,9 @@ class Looking:
         self._start_directories(known, look.at)
         return "connected", look.at + EVERY_US
 
-    def _taken(self, connection: str) -> Look:
+    def _taken(self, connection: str, slack: SlackIntegration) -> Look:
         """Provider data names the team, else Slack itself through the proxy, whose no is a credential's end, too."""
-        slack, now = self._paragon.me(connection).slack, clock(self._stores.client)
+        now = clock(self._stores.client)
         team, status = slack.team, slack.credential_status
         if slack.enabled and team is None and status != "INVALID":
             try:

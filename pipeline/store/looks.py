@@ -18,7 +18,8 @@ from pipeline.store.schedule import LEASE_US
 from pipeline.store.scripts import Changes, now
 
 KINDS: Final = ("channels", "users")
-FIELDS: Final = ("me", "credential", *(f"{kind}_asked_at" for kind in KINDS))
+DRIFT: Final = "drift"
+FIELDS: Final = ("me", "credential", DRIFT, *(f"{kind}_asked_at" for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
