@@ -1,5 +1,6 @@
 """The allowlist in Paragon's metadata: merged, read back, and ahead of the next trigger."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from outgoing_world import Fault, World, answer, simulator, timed_out
 from sluice import CONNECTION, Sluice
 
 from simulator.config import MESSAGES
-from workers.names import TRIGGER
+from workers.names import PATCH_METADATA, TRIGGER
 
 POST = f"POST {MESSAGES}"
 
@@ -76,6 +77,39 @@ def test_an_addition_waits_a_moment_and_a_removal_does_not(world: World) -> None
     removed = world.item("patch")
     assert removed is not None
     assert removed < 0.1
+
+
+def tick(world: World) -> None:
+    """What one tick sends of metadata, done at once."""
+    for name, connection in world.dispatch():
+        if name == PATCH_METADATA:
+            world.outgoing.patch(connection)
+
+
+def test_fifty_quick_additions_are_at_most_three_patches_however_often_somebody_looks(world: World) -> None:
+    for number in range(1, 51):
+        world.sluice.allow(*(f"C{one}" for one in range(1, number + 1)))
+        tick(world)
+    while world.item("patch") is not None:
+        tick(world)
+        time.sleep(0.05)
+    assert 1 <= world.wire.count("PATCH me") <= 3
+    assert len(world.meta()["allowListedChannels"]) == 50
+
+
+def test_fifty_quick_changes_there_and_back_are_at_most_three_patches_at_the_pace_of_beat(world: World) -> None:
+    ticked = time.monotonic()
+    for number in range(50):
+        world.sluice.allow(*("C1", "C2")[: 1 + number % 2], f"C{3 + number}")
+        if time.monotonic() - ticked >= 1:
+            tick(world)
+            ticked = time.monotonic()
+    while world.item("patch") is not None:
+        time.sleep(max(0.0, ticked + 1 - time.monotonic()))
+        tick(world)
+        ticked = time.monotonic()
+    assert 1 <= world.wire.count("PATCH me") <= 3
+    assert world.meta()["allowListedChannels"] == ["C1", "C2", "C52"]
 
 
 def test_a_removal_is_patched_before_the_next_trigger(world: World) -> None:
