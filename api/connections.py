@@ -185,7 +185,8 @@ def _look(known: Services, found: Registration) -> Look | None:
 
 def _drift(known: Services, found: Registration) -> DriftShown | None:
     drifted = Drifts(known.client, known.shards).get(found.connection)
-    return drifted and DriftShown(**asdict(drifted), mended=(found.metadata_at or 0) > drifted.at)
+    mended = drifted is not None and (found.metadata_at or 0) > drifted.at
+    return None if drifted is None else DriftShown(**asdict(drifted), mended=mended)
 
 
 def _slack(look: Look, found: Registration) -> SlackShown:
