@@ -10,8 +10,8 @@ from common_core import temporal
 from pipeline.rules.windows import DAY_US
 
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
-_CLOSE: Final = 0.05
-"""A larger unit is said where rounding to it is off by no more than this part."""
+_CLOSE: Final = 0.1
+"""A unit is said where there are three of it, or where rounding to it is off by no more than this part."""
 
 
 def moment(text: str) -> int:
@@ -43,6 +43,6 @@ def span(us: float) -> str:
     seconds = max(us / 1e6, 0.0)
     for size, unit in _UNITS:
         number = round(seconds / size)
-        if number and abs(number * size - seconds) <= _CLOSE * seconds:
+        if number >= 3 or (number and abs(number * size - seconds) <= _CLOSE * seconds):
             return f"{number} {unit}"
     return f"{seconds:.0f} s"
