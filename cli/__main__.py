@@ -26,6 +26,8 @@ COMMANDS = {
     "status": Command("what runs, where, and what waits", "./sluice status --json", "cli.status"),
     "mesh": Command("what the mesh keeps of what Sluice relies on", "./sluice mesh check", "cli.mesh"),
     "coverage": Command("what is covered of each channel, drawn", "./sluice coverage USER/ORG", "cli.coverage"),
+    "pull": Command("ask now for what is new, or read again", "./sluice pull USER/ORG --since 2026-11-01", "cli.pull"),
+    "pulls": Command("what was asked for, and what waits", "./sluice pulls --watch", "cli.pulls"),
     "doctor": Command("what is wrong here, or with Paragon, and what to do", "./sluice doctor --paragon", "cli.doctor"),
     "proxy": Command("call Slack with a connection's credential", "./sluice proxy GET auth.test", "cli.proxy"),
     "adopt": Command("take over a list that Paragon's metadata holds", "./sluice adopt USER/ORG --yes", "cli.adopt"),
