@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
-from api import allowlist, channels, connections, events, operations, pauses, people, picker, problems, pulls
+from api import allowlist, audit, channels, connections, events, operations, pauses, people, picker, problems, pulls
 from api.edge import Observed, RawPaths
 from api.event_docs import add_events
 from api.metrics import Answers
@@ -56,7 +56,7 @@ def create_app(
     )
     app.include_router(workflow_check_router(verifier, body_limit=body_limit))
     # The connection itself comes last: the user in its path matches whatever follows.
-    for part in (pauses, events, operations, allowlist, channels, picker, pulls, people, connections):
+    for part in (pauses, events, operations, audit, allowlist, channels, picker, pulls, people, connections):
         app.include_router(part.router)
     app.include_router(operations.health_router)
     _describe(app)

@@ -100,6 +100,7 @@ def _files(directories: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
 def _answers(walk: Walk, everybody: list[Player]) -> Iterator[tuple[str, bytes]]:
     yield "/metrics", walk.api.get("/metrics").content
     yield "/v1/dead-letters", walk.api.get("/v1/dead-letters", params={"limit": 10_000}).content
+    yield "/v1/audit", walk.api.get("/v1/audit", params={"limit": 1000}).content
     for player in everybody:
         for model in ("message", "user", "allowed_slack_channel"):
             route = f"/v1/{quote(player.org, safe='')}/slack/{model}/records"

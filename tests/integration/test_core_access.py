@@ -32,6 +32,7 @@ OF_A_CONNECTION: list[tuple[str, str, dict[str, Any]]] = [
 OTHER_ROUTES = [
     ("GET", "/v1/receipts/{receipt}"),
     ("GET", "/v1/dead-letters"),
+    ("GET", "/v1/audit"),
     ("GET", "/v1/status"),
     ("GET", "/v1/pauses"),
     ("PUT", "/v1/pauses/{scope}"),
