@@ -240,11 +240,21 @@ class Allowlists:
             records += retractions(team, channel, epoch, "revoked")
         new = {name: (known.connection, Allowance(epoch, known.list_version + 1)) for name in diff.added}
         firsts = {name: allowed.first(name) or new[name] for name in diff.added if not allowed.admits(name)}
-        for name in diff.removed:
-            if heir := allowed.first(name, without=known.connection):
-                firsts[name] = heir
+        firsts |= _heirs(allowed, known.connection, diff.removed)
         records += [allowed_record(shown[name], *firsts[name], epoch) for name in sorted(firsts) if name in shown]
         return records
+
+    def handed_on(self, org: str, known: Registration, epoch: int) -> list[AllowedSlackChannel]:
+        """The records of channels that others go on allowing when this connection has ended, in their names."""
+        heirs = _heirs(self.effective(org, known.team), known.connection, self.own(known.connection, known.team))
+        shown = self._known(org, known.team or "", heirs)
+        return [allowed_record(shown[name], *heirs[name], epoch) for name in sorted(shown)]
+
+
+def _heirs(allowed: Allowed, connection: str, removed: Iterable[str]) -> dict[str, tuple[str, Allowance]]:
+    """Who allows each of the channels longest without this connection, where somebody does."""
+    found = {name: allowed.first(name, without=connection) for name in removed}
+    return {name: heir for name, heir in found.items() if heir is not None}
 
 
 def allowed_record(found: AllowedSlackChannel, by: str, allowance: Allowance, epoch: int) -> AllowedSlackChannel:

@@ -7,9 +7,11 @@ import redis
 from pipeline.rules.coverage import covered, page_facts
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, Shards
-from pipeline.store.scripts import Changes
+from pipeline.store.scripts import Changes, now
 
 _KEPT_SECONDS = 7 * 24 * 3600
+_MOST = 1000
+"""Executions of a connection that are remembered by name, to be forgotten with it: many more than a week has."""
 _WHOLE = "directory"  # Takes the channel's place in the facts: a directory is one chain.
 PREFIX = "directory|"
 
@@ -42,9 +44,24 @@ class DirectoryRuns:
             return
         key = keys.directory_run(connection, generation, kind, run)
         changes.hset(key, dict.fromkeys(facts, "")).do("EXPIRE", key, _KEPT_SECONDS)
+        index = keys.directory_runs(connection)
+        changes.do("ZADD", index, now(), json.dumps([generation, kind, run]))
+        changes.do("ZREMRANGEBYRANK", index, 0, -_MOST - 1).do("EXPIRE", index, _KEPT_SECONDS)
         changes.do("SADD", keys.touched, f"{PREFIX}{generation}|{kind}|{json.dumps([run, connection])}")
 
-    def look(self, keys: Keys, touched: str, now: int) -> bool:
+    def forget(self, changes: Changes, keys: Keys, connection: str) -> None:
+        """Drop every execution of a connection as part of its end; only if there is no newer one."""
+        index = keys.directory_runs(connection)
+        names = ask(self._client, "ZRANGE", index, 0, -1)
+        changes.expect(len(names), "ZCARD", index)
+        if names:  # as one more comes, the oldest may go
+            changes.expect(len(names) - 1, "ZRANK", index, names[-1])
+        for name in names:
+            generation, kind, run = json.loads(name)
+            changes.do("DEL", keys.directory_run(connection, generation, kind, run))
+        changes.do("DEL", index)
+
+    def look(self, keys: Keys, touched: str, at: int) -> bool:
         """See whether a touched execution is complete; the first complete directory makes the pulls due."""
         _, generation, kind, rest = touched.split("|", 3)
         run, connection = json.loads(rest)
@@ -54,8 +71,8 @@ class DirectoryRuns:
         if done:
             changes = Changes().expect("live", "HGET", keys.connection(connection), "state")
             changes.expect(generation, "HGET", keys.connection(connection), "generation")
-            changes.do("HSET", keys.connection(connection), f"{kind}_complete_at", now)
-            changes.do("ZADD", keys.due, "LT", now, f"plan:{connection}").commit(self._client)
+            changes.do("HSET", keys.connection(connection), f"{kind}_complete_at", at)
+            changes.do("ZADD", keys.due, "LT", at, f"plan:{connection}").commit(self._client)
         # Last, and only if no page came meanwhile: a look that dies half-way is taken again.
         Changes().expect(len(rows), "HLEN", key).do("SREM", keys.touched, touched).commit(self._client)
         return done

@@ -13,6 +13,7 @@ from pipeline.store import audit, channel_pauses, dead_letters, effects, removal
 from pipeline.store.allowlists import Allowlists, retractions
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
+from pipeline.store.directory_runs import DirectoryRuns
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.looks import FIELDS as LOOKS
 from pipeline.store.run_ends import RunEnds
@@ -25,13 +26,15 @@ _ITEMS = ("plan", "patch", "look")
 
 
 class Disconnect:
-    """Raises the generation, forgets lists and schedule, and retracts what nobody else allows."""
+    """Raises the generation, forgets list, ledger and schedule, retracts what nobody else allows, and hands on the
+    rest.
+    """
 
     def __init__(self, client: redis.Redis, shards: Shards, vault: Vault) -> None:
         self._client, self._shards, self._vault = client, shards, vault
         self._connections = Connections(client, shards, vault)
         self._allowlists = Allowlists(client, shards, vault)
-        self._run_ends = RunEnds(client, shards)
+        self._run_ends, self._directory_runs = RunEnds(client, shards), DirectoryRuns(client, shards)
 
     def __call__(self, connection: str, *, by: str) -> str:
         """End the connection; the receipt of what this causes in the mesh.
@@ -79,6 +82,7 @@ class Disconnect:
         changes.do("DEL", keys.coverage(connection)).do("DEL", keys.moved(connection))
         sync_status.wanted(changes, keys, connection)
         self._run_ends.forget(changes, keys, connection)
+        self._directory_runs.forget(changes, keys, connection)
         items = [f"{kind}:{connection}" for kind in _ITEMS]
         changes.do("ZREM", keys.due, *items).do("HDEL", keys.tries, *items)
         # Un-park: what waits is to be settled as purged now, whatever kept it back.
@@ -104,6 +108,7 @@ class Disconnect:
                 records.append(_users(known.team, epoch))
             for channel in self._orphaned(org, known):
                 records += retractions(known.team, channel, epoch, "disconnected")
+            records += self._allowlists.handed_on(org, known, epoch)
         return records
 
     def _what(self, org: str, known: Registration) -> list[str]:

@@ -2,19 +2,16 @@
 script touches one hash slot.
 
     {sN}:state                   shard state: absent | rung | draining:<token> | held
-    {sN}:ready                   sorted set: connection → microseconds from when it may be served
-    {sN}:in:<connection>         stream of sealed entries
+    {sN}:ready, {sN}:in:<connection>   connection → microseconds from when it may be served; stream of sealed entries
     {sN}:ready:effects, {sN}:effects:<org>   the same for what core routes cause, an organisation each; served first
-    {sN}:mark, {sN}:suspects     what was open when a drain died; entries to be taken alone → crashes so far
-    {sN}:parked                  connection → tries, while its mesh or credential refuses
+    {sN}:mark, {sN}:suspects, {sN}:parked   what a drain had open; to be taken alone → crashes; refused → tries
     {sN}:conn:<connection>       registration: generation, team, state, list version, directory dates
-    {sN}:connections, {sN}:org:<org>   set of all connections ever registered; last epoch
+    {sN}:connections, {sN}:org:<org>   set of all connections ever registered; last epoch, and the teams' rates
     {sN}:allow:<org>             <team>|<channel>|<connection> → JSON of who and when
     {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
-    {sN}:dirrun:<connection>:<generation>:<kind>:<run>   pages of one directory execution
+    {sN}:dirruns:<connection>, {sN}:dirrun:<connection>:<generation>:<kind>:<run>   directory executions; pages of one
     {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
-    {sN}:purging                 organisation → up to which dead letter was looked for what has to go, epoch of the last
-    {sN}:removal:<receipt>, {sN}:removal:of:<org>   how far a removal has come; what was removed → receipt (removals.py)
+    {sN}:purging, {sN}:removal:<receipt>, {sN}:removal:of:<org>   what has to go: purging.py, removals.py
     {sN}:paused:<org>, {sN}:asking   <team>|<channel>|<reason> → JSON of when: channels that are not read now; whose
     {sN}:baseline:<org>          <team>|<channel> → JSON of what was known of it when it was allowed, or confirmed since
     {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |cost, |since, |days, |deep, |last, and open runs
@@ -25,8 +22,7 @@ script touches one hash slot.
     {sN}:events, {sN}:events:order, {sN}:events:due, {sN}:events:dead, {sN}:events:dead:order   dead_events.py
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit, {sN}:census (<kind>|<name> → number)
     sluice:meta, sluice:upgrading, sluice:probe, sluice:rewrite   layout, hold; who upgrades; of /readyz; rewriting.py
-    sluice:probe:<id>            what a trial run of the doctor saw, for a quarter of an hour (probes.py)
-    sluice:events:<address>, sluice:events:sender   how the core service takes events; who sends them
+    sluice:probe:<id>, sluice:events:<address>, sluice:events:sender   probes.py; who is told of events; who sends them
 """
 
 from dataclasses import dataclass
@@ -237,6 +233,10 @@ class Keys:
     def directory_run(self, connection: str, generation: int, kind: str, run: str) -> str:
         """The pages seen of one directory execution."""
         return self._key(f"dirrun:{connection}:{generation}:{kind}:{run}")
+
+    def directory_runs(self, connection: str) -> str:
+        """Which executions there were, by when their last page came."""
+        return self._key(f"dirruns:{connection}")
 
     def coverage(self, connection: str) -> str:
         """How far each channel of a connection is covered."""
