@@ -224,8 +224,10 @@ class Allowlists:
             changes.do("HSET", coverage, f"{channel}|since", epoch)
         sync_status.wanted(changes, keys, known.connection)
         changes.do("HINCRBY", key, "metadata_wanted", 1)
-        # Removals go to Paragon at once; additions wait a moment for the next click.
-        changes.do("ZADD", keys.due, now(0 if diff.removed else DEBOUNCE_US), f"patch:{known.connection}")
+        # Removals go to Paragon at once; additions wait a moment for the next click, and put off no removal.
+        due = ask(self._client, "ZSCORE", keys.due, f"patch:{known.connection}")
+        at_once = diff.removed or (due is not None and float(due) <= epoch)
+        changes.do("ZADD", keys.due, now(0 if at_once else DEBOUNCE_US), f"patch:{known.connection}")
         if diff.added:
             changes.do("ZADD", keys.due, now(DEBOUNCE_US), f"plan:{known.connection}")
         return changes

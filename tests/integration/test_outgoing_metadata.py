@@ -77,6 +77,10 @@ def test_an_addition_waits_a_moment_and_a_removal_does_not(world: World) -> None
     removed = world.item("patch")
     assert removed is not None
     assert removed < 0.1
+    world.sluice.allow("C1", "C3")
+    still = world.item("patch")
+    assert still is not None
+    assert still < 0.1, "a click that adds puts off no removal"
 
 
 def tick(world: World) -> None:
