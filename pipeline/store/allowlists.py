@@ -155,7 +155,16 @@ class Allowlists:
             records = self._records(known, allowed, diff, epoch, shown)
             receipt = self._effect(changes, keys, org, known, epoch, records, diff.orphaned) if records else None
             done = Change(known.list_version + 1, diff, receipt)
-            audit.note(changes, keys, "allowlist.changed", connection, by, epoch, **_noted(known, diff), since=since)
+            audit.note(
+                changes,
+                keys,
+                "allowlist.changed",
+                connection,
+                by,
+                epoch,
+                **noted(known, diff.added, diff.removed),
+                since=since,
+            )
             return changes
 
         with_epoch(self._client, keys, org, build)
@@ -271,15 +280,15 @@ def allowed_record(found: AllowedSlackChannel, by: str, allowance: Allowance, ep
     )
 
 
-def _noted(known: Registration, diff: Difference) -> dict[str, Any]:
+def noted(known: Registration, added: Sequence[str], removed: Sequence[str]) -> dict[str, Any]:
     """What the audit trail says of a change: from which version to which, how many channels, and the first of them."""
     return {
         "from": known.list_version,
         "to": known.list_version + 1,
-        "added": len(diff.added),
-        "removed": len(diff.removed),
-        "channels_added": diff.added[:MOST_NOTED],
-        "channels_removed": diff.removed[:MOST_NOTED],
+        "added": len(added),
+        "removed": len(removed),
+        "channels_added": added[:MOST_NOTED],
+        "channels_removed": removed[:MOST_NOTED],
     }
 
 

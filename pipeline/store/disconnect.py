@@ -10,7 +10,7 @@ from pipeline.models import Internal, Retraction, User
 from pipeline.rules.allowlist import difference
 from pipeline.rules.versions import epoch_digits, version
 from pipeline.store import audit, channel_pauses, dead_letters, effects, removals, sync_status
-from pipeline.store.allowlists import Allowlists, retractions
+from pipeline.store.allowlists import Allowlists, noted, retractions
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.directory_runs import DirectoryRuns
@@ -62,7 +62,8 @@ class Disconnect:
             )
             dead_letters.look_again(changes, keys, org, epoch)
             removals.begin(changes, keys, receipt, "disconnect", connection, epoch, self._what(org, known))
-            audit.note(changes, keys, "connection.disconnected", connection, by, epoch)
+            list_ends = noted(known, [], self._allowlists.own(connection, known.team))
+            audit.note(changes, keys, "connection.disconnected", connection, by, epoch, **list_ends)
             return changes
 
         with_epoch(self._client, keys, org, build)

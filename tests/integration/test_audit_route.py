@@ -51,6 +51,14 @@ def test_every_change_of_a_list_is_one_entry_with_who_when_and_from_which_versio
     assert first["at"] < newest["at"] <= core.sluice.stores.now_us()
 
 
+def test_a_disconnect_says_in_its_one_entry_which_list_it_ended(core: Core) -> None:
+    core.allow("C1", "C2")
+    core.call("DELETE", AT, OURS)
+    [entry] = [one for one in listed(core) if one["event"] == "connection.disconnected"]
+    assert (entry["by"], entry["facts"]["from"], entry["facts"]["to"]) == (f"org:{ORG}", 1, 2)
+    assert (entry["facts"]["removed"], entry["facts"]["channels_removed"]) == (2, ["C1", "C2"])
+
+
 def test_pages_of_any_size_lead_through_all_shards_from_the_newest_on(core: Core) -> None:
     for number in range(7):
         for connection in (ELSEWHERE, NEIGHBOUR, CONNECTION):
