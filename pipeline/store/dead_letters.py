@@ -4,17 +4,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import redis
 
 from pipeline.connection import split_connection
 from pipeline.store.client import ask, ask_all
 from pipeline.store.keys import Keys, Shards
-from pipeline.store.scripts import Changes
+from pipeline.store.scripts import Changes, run
 from pipeline.store.vault import Vault
 
 _PAGE = 1000
+_COPIED: Final = 50
+"""In one piece: each may be a whole callback."""
 _OURS = ("key", "generation", "epoch")
 """What no list shows."""
 
@@ -86,3 +88,19 @@ def _org(letter: dict[str, Any]) -> str:
 def count(client: redis.Redis, shards: Shards) -> int:
     """How many there are."""
     return sum(ask_all(client, [("XLEN", keys.dead) for keys in shards.all()]))
+
+
+def deleted_remain(client: redis.Redis, keys: Keys) -> bool:
+    """Whether the server may still keep the bytes of letters that were deleted (lua/compact.lua)."""
+    if not ask(client, "XLEN", keys.dead):
+        return False
+    said = ask(client, "XINFO", "STREAM", keys.dead)
+    return bool(dict(zip(said[::2], said[1::2], strict=True))[b"max-deleted-entry-id"] != b"0-0")
+
+
+def compact(client: redis.Redis, keys: Keys, steps: int) -> bool:
+    """Write a shard's letters anew, without the bytes of those that were deleted; False where that is not done yet."""
+    if not deleted_remain(client, keys):
+        return True
+    said = (run(client, "compact", [keys.dead, f"{keys.dead}:copy"], [_COPIED]) for _ in range(steps))
+    return b"done" in said

@@ -1,24 +1,22 @@
 """The names of everything in the store. Every key of an organisation carries its shard's tag `{sN}`, so that each
 script touches one hash slot.
 
-    {sN}:state                   shard state: absent | rung | draining:<token> | held
+    {sN}:state                   absent | rung | draining:<token> | held
     {sN}:ready, {sN}:in:<connection>   connection → microseconds from when it may be served; stream of sealed entries
     {sN}:ready:effects, {sN}:effects:<org>   the same for what core routes cause, an organisation each; served first
     {sN}:mark, {sN}:suspects, {sN}:parked   what a drain had open; to be taken alone → crashes; refused → tries
-    {sN}:conn:<connection>       registration: generation, team, state, list version, directory dates
-    {sN}:connections, {sN}:org:<org>   set of all connections ever registered; last epoch, and the teams' rates
-    {sN}:allow:<org>             <team>|<channel>|<connection> → JSON of who and when
-    {sN}:dir:<org>:<team>:<kind> directory: Slack id → sealed record
+    {sN}:connections, {sN}:conn:<connection>   all ever registered; generation, team, list version, dates
+    {sN}:allow:<org>, {sN}:dir:<org>:<team>:<kind>   <team>|<channel>|<connection> → who, when; Slack id → sealed record
     {sN}:dirruns:<connection>, {sN}:dirrun:<connection>:<generation>:<kind>:<run>   directory executions; pages of one
     {sN}:paused, {sN}:erased:<org>   scope → since when; <team>|<Slack user id> → epoch, < 0 if readmitted
-    {sN}:purging, {sN}:removal:<receipt>, {sN}:removal:of:<org>   what has to go: purging.py, removals.py
-    {sN}:paused:<org>, {sN}:asking   <team>|<channel>|<reason> → JSON of when: channels that are not read now; whose
-    {sN}:baseline:<org>          <team>|<channel> → JSON of what was known of it when it was allowed, or confirmed since
+    {sN}:purging, {sN}:dead:copy   how what has to go is found, and goes (purging.py)
+    {sN}:removal:<receipt>, {sN}:removal:of:<org>   how far it has come; what was removed → receipt
+    {sN}:paused:<org>, {sN}:asking, {sN}:baseline:<org>   channels not read now; whose; as they were when allowed
     {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |cost, |since, |days, |deep, |last, and open runs
     {sN}:threads:<connection>|<channel>, {sN}:moved:<connection>, {sN}:told:<connection>   threads; what the mesh knows
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:flights, {sN}:flights:<connection>, {sN}:sweeps   runs that are out; runs whose sweep waits for an operator
-    {sN}:due, {sN}:tries         schedule: item → microseconds; item → failures in a row
+    {sN}:org:<org>, {sN}:due, {sN}:tries   last epoch, teams' rates; item → when it is due; item → failures in a row
     {sN}:events, {sN}:events:order, {sN}:events:due, {sN}:events:dead, {sN}:events:dead:order   dead_events.py
     {sN}:receipts, {sN}:receipts:order, {sN}:dead, {sN}:counters, {sN}:audit, {sN}:census (<kind>|<name> → number)
     sluice:meta, sluice:upgrading, sluice:probe, sluice:rewrite   layout, hold; who upgrades; of /readyz; rewriting.py
@@ -112,7 +110,7 @@ class Keys:
 
     @property
     def dead(self) -> str:
-        """Dead letters, a stream."""
+        """Dead letters, a stream; with `:copy` behind it, the same while it is written anew."""
         return self._key("dead")
 
     @property

@@ -3,7 +3,8 @@ content of somebody who was erased. Found and deleted by upkeep, in small steps.
 
 A cursor for each organisation says up to which letter has been looked. Whatever removes sets it back to the beginning,
 in its own script (`dead_letters.look_again`). A step deletes what it finds and moves the cursor in one
-piece: one that dies is done again, and a letter that is buried later is looked at when the cursor comes to it.
+piece: one that dies is done again, and a letter that is buried later is looked at when the cursor comes to it. Then the
+shard's letters are written anew: the server keeps the bytes of what is deleted beside what is not.
 """
 
 import json
@@ -18,7 +19,7 @@ import redis
 from pipeline.errors import Rejected, Unavailable
 from pipeline.models import Retraction
 from pipeline.rules.exclusion import Person, people_in
-from pipeline.store import audit, counters, removals
+from pipeline.store import audit, counters, dead_letters, removals
 from pipeline.store.allowlists import Allowlists
 from pipeline.store.client import ask, clock
 from pipeline.store.connections import Connections, Registration
@@ -78,6 +79,9 @@ def purge(client: redis.Redis, shards: Shards, vault: Vault) -> Counter[str]:
     for keys in shards.all():
         for org in sorted(name.decode() for name in ask(client, "HKEYS", keys.purging)):
             done["purged"] += _of_org(client, shards, vault, keys, org)
+    for keys in shards.all():
+        with suppress(Unavailable):  # a store that is full has no room for a copy: then it waits
+            dead_letters.compact(client, keys, STEPS)
     return done
 
 

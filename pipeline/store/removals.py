@@ -8,13 +8,14 @@ when nothing of before waits any more, its dead letters are gone, and the append
 (`rewriting`). The schedule's item `removal:<receipt>` looks, and is finished when it is.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 import redis
 
 from pipeline.connection import split_connection
-from pipeline.store import receipts
+from pipeline.store import dead_letters, receipts
 from pipeline.store.client import ask, ask_all, clock
 from pipeline.store.connections import Connections
 from pipeline.store.keys import Keys, Shards, effects_of, shard_of_id
@@ -138,27 +139,35 @@ class Removals:
         changes.do("HSET", key, field, value).do("EXPIRE", key, KEPT_SECONDS).commit(self._client)
 
     def _emptied(self, keys: Keys, receipt: str, found: Mapping[str, str]) -> bool:
-        """Whether nothing of it is left here: first what waits, since that may still end as a dead letter."""
+        """Whether nothing of it is left in memory: first what waits, since that may still end as a dead letter."""
         org, told = split_connection(found["connection"])[1], receipts.find(self._client, keys, receipt)
         if told is not None and told["state"] == "waiting":
             return False
-        if self._waiting(keys, org, found):
+        if found["kind"] == "disconnect" and self._untold(keys, found["connection"]):
+            return False
+        if not self._drained(keys, org, found, receipt):
             return False
         mark = ask(self._client, "HGET", keys.purging, org)
         cursor = mark.decode().partition(" ")[0] if mark else "+"
-        return not (mark and ask(self._client, "XRANGE", keys.dead, f"({cursor}", "+", "COUNT", 1))
+        if mark and ask(self._client, "XRANGE", keys.dead, f"({cursor}", "+", "COUNT", 1):
+            return False
+        return not dead_letters.deleted_remain(self._client, keys)
 
-    def _waiting(self, keys: Keys, org: str, found: Mapping[str, str]) -> bool:
-        """Whether entries of before still wait, of whichever connection of the organisation: any may hold pages of the
-        same channels. Of a connection that ended, also whether the mesh was told of it.
+    def _drained(self, keys: Keys, org: str, found: Mapping[str, str], receipt: str) -> bool:
+        """Whether every stream of the organisation was seen empty since: any may hold pages of the same channels, and
+        the server keeps what was settled as long as an entry beside it waits.
         """
-        if found["kind"] == "disconnect" and self._untold(keys, found["connection"]):
-            return True
         names = (name.decode() for name in ask(self._client, "SMEMBERS", keys.connections))
-        members = [*(name for name in names if split_connection(name)[1] == org), effects_of(org)]
-        until = int(found["at"]) // 1000
-        rows = ask_all(self._client, [("XRANGE", keys.stream(name), "-", until, "COUNT", 1) for name in members])
-        return any(rows)
+        members = {name for name in names if split_connection(name)[1] == org} | {effects_of(org)}
+        left = sorted(members - set(json.loads(found.get("drained", "[]"))))
+        lengths = ask_all(self._client, [("XLEN", keys.stream(name)) for name in left])
+        full = {name for name, length in zip(left, lengths, strict=True) if length}
+        if full:
+            self._write(keys.removal(receipt), "drained", json.dumps(sorted(members - full)))
+        return not full
+
+    def _write(self, key: str, field: str, value: str) -> None:
+        Changes().expect(1, "EXISTS", key).do("HSET", key, field, value).commit(self._client)
 
     def _untold(self, keys: Keys, connection: str) -> bool:
         known = self._connections.get(connection)

@@ -312,9 +312,18 @@ def alone() -> Iterator[tuple[Core, EmbeddedServer]]:
             sluice.close()
 
 
-def on_disk(server: EmbeddedServer, canary: bytes) -> bool:
-    """Whether the server's files hold these bytes."""
-    return any(canary in path.read_bytes() for path in Path(server.directory).rglob("*") if path.is_file())
+def on_disk(server: EmbeddedServer, sealed: bytes) -> bool:
+    """Whether the server's files hold any of these bytes. It packs what it writes anew: a piece of twelve bytes that
+    nothing repeats is somewhere as it is.
+    """
+    pieces = [sealed[i : i + 12] for i in range(0, len(sealed) - 12, 2)]
+    files = [path.read_bytes() for path in Path(server.directory).rglob("*") if path.is_file()]
+    return any(piece in file for piece in pieces for file in files)
+
+
+def gone_from_disk(server: EmbeddedServer, sealed: bytes) -> bool:
+    """The server unlinks the old file in a thread of its own."""
+    return any(not on_disk(server, sealed) for _ in range(1000))
 
 
 def test_what_was_deleted_is_out_of_the_append_only_file_when_the_receipt_says_complete(
@@ -324,20 +333,78 @@ def test_what_was_deleted_is_out_of_the_append_only_file_when_the_receipt_says_c
     core.drains = False
     core.sluice.receive(page("C1", GOOD))
     [(_, entry)] = core.sluice.client.xrange(core.sluice.keys.stream(CONNECTION))
-    canary = entry[b"p"]
+    sealed = entry[b"p"]
     receipt = core.call("DELETE", AT).json()["receipt"]
     core.sluice.drain()
     core.sluice.stores.sync_statuses.tell(CONNECTION)
     core.sluice.drain()
     went(core)
     assert shown(core, receipt)["state"] == "delivered", "the fences wait for nothing"
-    assert on_disk(server, canary)
+    assert on_disk(server, sealed)
     assert shown(core, receipt)["removal"]["state"] != "complete"
     assert completed(core, receipt) == ["rewriting", "complete"]
-    for _ in range(1000):  # the server unlinks the old file in a thread of its own
-        if not on_disk(server, canary):
-            break
-    assert not on_disk(server, canary)
+    assert gone_from_disk(server, sealed)
+
+
+def test_a_dead_letter_that_went_leaves_no_bytes_beside_one_that_stays(alone: tuple[Core, EmbeddedServer]) -> None:
+    """The server only marks what is deleted from a stream, as long as something beside it is there."""
+    core, server = alone
+    client, keys = core.sluice.client, core.sluice.keys
+    core.allow("C1", "C2")
+    for channel in ("C2", "C1", "C2"):
+        core.sluice.receive(page(channel) | {"messages": [said(BAD, "U1")]})
+        core.sluice.drain()
+    before = client.xrange(keys.dead)
+    sealed, kept = before[1][1][b"p"], before[2][1][b"p"]
+    receipt = core.allow("C2").json()["receipt"]
+    assert went(core) == 1
+    assert client.xrange(keys.dead) == [before[0], before[2]]
+    assert not dead_letters.deleted_remain(client, keys)
+    assert completed(core, receipt)[-1] == "complete"
+    assert gone_from_disk(server, sealed)
+    assert on_disk(server, kept)
+
+
+def test_letters_that_come_and_go_while_they_are_written_anew_are_neither_lost_nor_kept(core: Core) -> None:
+    client, keys = core.sluice.client, core.sluice.keys
+
+    def bury(number: int) -> bytes:
+        changes, letter = Changes(), dead_letters.DeadLetter(f"{number:034x}", CONNECTION, "no_ts", number)
+        dead_letters.bury(changes, keys, core.sluice.vault, letter, b"{}")
+        changes.commit(client)
+        return bytes(client.xrevrange(keys.dead, count=1)[0][0])
+
+    ids = [bury(number) for number in range(120)]
+    client.xdel(keys.dead, ids[3], ids[119])
+    assert dead_letters.deleted_remain(client, keys)
+    assert not dead_letters.compact(client, keys, 1)
+    ids.append(bury(120))
+    client.xdel(keys.dead, ids[1])
+    assert not dead_letters.compact(client, keys, 2), "one that is copied was deleted: it begins anew"
+    assert dead_letters.compact(client, keys, 3)
+    assert dead_letters.compact(client, keys, 1), "there is nothing to do"
+    stay = [one for number, one in enumerate(ids) if number not in (1, 3, 119)]
+    assert [one for one, _ in client.xrange(keys.dead)] == stay
+    assert client.xinfo_stream(keys.dead)["last-generated-id"] == ids[-1]
+    assert client.exists(f"{keys.dead}:copy") == 0
+    client.xdel(keys.dead, *stay)
+    assert dead_letters.compact(client, keys, 1)
+    assert bury(121) > ids[-1]
+
+
+def test_a_stream_that_was_seen_empty_since_need_not_be_again(core: Core) -> None:
+    """What was settled lies on in the server as long as something beside it waits."""
+    sluice = core.sluice
+    core.drains = False
+    receipt = core.allow("C2").json()["receipt"]
+    sluice.drain()
+    sluice.register(OTHER)
+    assert went(core) == 0
+    sluice.receive(page("C2", GOOD) | {"connection": OTHER})
+    assert looked(core, receipt) == "emptying", "its registration and a page of another connection wait"
+    sluice.drain()
+    sluice.receive(page("C2", GOOD))
+    assert looked(core, receipt) != "emptying", "the one that is full now was empty before"
 
 
 def test_one_rewrite_serves_all_that_wait_and_the_next_ones_wait_for_theirs(core: Core) -> None:
