@@ -17,7 +17,7 @@ import redis
 from cli.exits import Exit
 from cli.running import settings_for
 from pipeline.connection import split_connection
-from pipeline.errors import Rejected, SluiceError
+from pipeline.errors import Rejected, SluiceError, Unavailable
 from pipeline.rules.regimes import Regime
 from pipeline.store.allowlists import Allowlists
 from pipeline.store.channel_pauses import ChannelPauses
@@ -90,6 +90,9 @@ def told(args: argparse.Namespace, do: Callable[[Books, argparse.Namespace], int
     except Stop as stop:
         print(f"sluice: {stop}", file=sys.stderr)
         return stop.status
+    except Unavailable as outage:
+        print(f"sluice: {outage}; `./sluice doctor` looks what is wrong with it.", file=sys.stderr)
+        return Exit.FAILED
     except SluiceError as error:
         print(f"sluice: {error}", file=sys.stderr)
         return Exit.FAILED

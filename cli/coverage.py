@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from api.shown_pulls import ChannelsCovered
 from cli.books import Books, told
 from cli.exits import Exit
 from cli.moments import minute
@@ -56,8 +57,8 @@ def _show(books: Books, args: argparse.Namespace) -> int:
         print(json.dumps(found.public(), indent=1))
         return Exit.DONE
     screen = Screen()
-    print("\n".join(found.drawn(max(args.width or screen.columns, _NARROWEST), args.limit, screen)))
-    print("\n".join(part for line in found.said() for part in screen.wrapped(line)))
+    drawn = found.drawn(max(args.width or screen.columns, _NARROWEST), args.limit, screen)
+    print("\n".join([*drawn, *(part for line in found.said() for part in screen.wrapped(line))]))
     return Exit.DONE
 
 
@@ -82,15 +83,12 @@ class Covered:
         return {name: found for name in sorted(names) if (found := self.books.ledger.get(name))}
 
     def public(self) -> dict[str, Any]:
-        """As `GET coverage` answers."""
-        numbers, names = ("head", "tail", "start", "since"), ("last", *MARKS.values())
+        """As `GET coverage` answers: through its model, so that they cannot differ."""
         known = self.books.ledger.coverage(self.known.connection)
-        channels = {
-            one.name: {name: known[one.name].get(name) for name in (*numbers, *names)}
-            | {"state": state_of(one.progress, self.at, self.plan.period)}
-            for one in self.channels
-        }
-        return {"channels": channels, "plan": self.books.plans.shown(self.known, self.plan)}
+        states = {one.name: state_of(one.progress, self.at, self.plan.period) for one in self.channels}
+        channels = {name: known.get(name, {}) | {"state": state} for name, state in states.items()}
+        plan = self.books.plans.shown(self.known, self.plan)
+        return ChannelsCovered.model_validate({"channels": channels, "plan": plan}).model_dump(mode="json")
 
     def drawn(self, width: int, limit: int, screen: Screen) -> list[str]:
         """The drawing, channels in trouble first; what to do where there is none."""

@@ -4,7 +4,6 @@ At the store (`cli.books` says why).
 """
 
 import argparse
-import contextlib
 import json
 import time
 from pathlib import Path
@@ -59,8 +58,10 @@ def _show(books: Books, args: argparse.Namespace) -> int:
     if not args.watch:
         print(json.dumps(found.public(), indent=1) if args.json else "\n".join(_page(found, args, screen)))
         return Exit.DONE
-    with contextlib.suppress(KeyboardInterrupt):  # how a watch ends
+    try:
         _watch(books, args, screen)
+    except KeyboardInterrupt:  # how a watch ends
+        screen.leave()
     return Exit.DONE
 
 
@@ -112,7 +113,7 @@ def _release(books: Books, args: argparse.Namespace) -> int:
         raise Stop(f"No sweep of {args.release} waits: `./sluice pulls` lists those that do as `held`.")
     print("\n".join(missing(found, HeldSweeps(books.client, books.shards, books.ledger.channels).missing(found))))
     if not args.yes:
-        print("Nothing was changed; --yes does it. A later reading that shows all of it again ends the waiting.")
+        print("Nothing was changed; --yes does it. A later reading of the same takes its place.")
         return Exit.DONE
     if not books.ledger.rereads.release(found.id, by=BY):
         raise Stop("Another reading or somebody else was faster: nothing was changed.")

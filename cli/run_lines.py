@@ -10,7 +10,7 @@ from pipeline.store.held_sweeps import Missing
 from pipeline.store.runs import Run
 from pipeline.store.runs_shown import Row, Shown
 
-_NAMED: Final = 2
+_WINDOW: Final = len("2026-11-22 09:30 to 2026-11-23 09:30")
 _KINDS: Final = {"live": "new", "back": "older", "reread": "again", "thread": "thread"}
 STUCK: Final = ("given up", "blocked", "not taken", "overdue")
 """The words for a run that does not go on, the worst first."""
@@ -73,7 +73,7 @@ def _of(one: Missing, found: Run) -> str:
 
 def _entry(row: Row, now: int, *, named: bool) -> Entry:
     found, state = row.run, word(row.run)
-    first = f"{state:<9}  {_KINDS[found.kind]:<6}  {_asked(found)}  {_channels(found.channels)}"
+    first = f"{state:<9}  {_KINDS[found.kind]:<6}  {_asked(found):<{_WINDOW}}  {_channels(found.channels)}"
     connection = "" if named else f"{found.connection}  "
     dead = f", {counted(found.dead, 'dead letter')}" if found.dead else ""
     again = f", attempt {found.attempt}" if found.attempt > 1 else ""
@@ -88,8 +88,7 @@ def _asked(found: Run) -> str:
 
 
 def _channels(channels: Sequence[str]) -> str:
-    more = len(channels) - _NAMED
-    return ", ".join(channels[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return channels[0] + (f" and {len(channels) - 1} more" if len(channels) > 1 else "")
 
 
 def _next(row: Row, now: int) -> str:

@@ -72,6 +72,12 @@ class Screen:
         self._stream.flush()
         self._drawn, self._size = len(shown), size
 
+    def leave(self) -> None:
+        """After Ctrl-C, which the terminal has shown: the prompt gets a line of its own."""
+        if self.terminal:
+            self._stream.write("\n")
+            self._stream.flush()
+
 
 class Progress:
     """One line on a terminal, rewritten; elsewhere a line whenever it says something else."""

@@ -7,6 +7,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from core_api import AT, Core
@@ -15,9 +16,11 @@ from slack_played import Channel, delivered, pages
 from sluice import CONNECTION, TEAM, now_us
 
 from cli.__main__ import main
+from pipeline.errors import Unavailable
 from pipeline.rules.versions import us_ts
 from pipeline.rules.windows import DAY_US, HOUR_US
 from pipeline.store import hold
+from pipeline.store.runs_shown import Shown, shown
 
 TODAY = now_us()
 Run = Callable[..., tuple[int, str, str]]
@@ -141,7 +144,7 @@ def test_runs_are_listed_the_open_ones_first_with_what_they_wait_for(core: Core,
     lines = shown.splitlines()
     assert (status, lines[0]) == (0, "1 window open: 0 at Paragon, 1 waiting.")
     assert lines[2].startswith("requested  older   20")
-    assert lines[2].endswith("  C1, C2")
+    assert lines[2].endswith("  C1 and 1 more")
     assert lines[3].startswith(f"  {older}  {CONNECTION}  0 pages, ")
     assert lines[3].endswith("; asked now")
     assert lines[4].startswith("covered    new     20")
@@ -296,6 +299,26 @@ def test_a_watch_says_what_has_changed_and_ends_by_ctrl_c(
     status, shown, _ = run("pulls", "--watch")
     assert status == 0
     assert [line[18:] for line in shown.splitlines()] == ["Nothing is open.", "1 window open: 0 at Paragon, 1 waiting."]
+
+
+def test_a_watch_outlives_a_restart_of_the_store(core: Core, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed(core, "C1").plan()
+    looks, shown_now = iter([True, False, False, True]), shown
+
+    def sometimes(*args: Any) -> Shown:
+        if not next(looks):
+            raise Unavailable("store away")
+        return shown_now(*args)
+
+    steps: list[Callable[[], object]] = [lambda: None, lambda: None, interrupt]
+    monkeypatch.setattr("cli.pulls.shown", sometimes)
+    monkeypatch.setattr(time, "sleep", lambda _: steps.pop(0)())
+    status, said, _ = run("pulls", "--watch")
+    assert (status, said.splitlines()[0]) == (0, "store away; trying again.")
+    assert said.splitlines()[1].endswith("  1 window open: 0 at Paragon, 1 waiting.")
+    monkeypatch.setattr("cli.pulls.shown", lambda *_: sometimes())
+    looks = iter([False])
+    assert run("pulls")[::2] == (1, "sluice: store away; `./sluice doctor` looks what is wrong with it.\n")
 
 
 def test_without_waiting_it_is_only_asked_for(core: Core, run: Run) -> None:
