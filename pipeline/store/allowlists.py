@@ -155,16 +155,8 @@ class Allowlists:
             records = self._records(known, allowed, diff, epoch, shown)
             receipt = self._effect(changes, keys, org, known, epoch, records, diff.orphaned) if records else None
             done = Change(known.list_version + 1, diff, receipt)
-            audit.note(
-                changes,
-                keys,
-                "allowlist.changed",
-                connection,
-                by,
-                epoch,
-                **noted(known, diff.added, diff.removed),
-                since=since,
-            )
+            facts = noted(known, diff.added, diff.removed)
+            audit.note(changes, keys, "allowlist.changed", connection, by, epoch, **facts, since=since)
             return changes
 
         with_epoch(self._client, keys, org, build)

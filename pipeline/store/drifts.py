@@ -10,6 +10,7 @@ import redis
 
 from pipeline.rules.drift import Drift
 from pipeline.store import audit, counters
+from pipeline.store.allowlists import MOST_NOTED
 from pipeline.store.client import ask
 from pipeline.store.connections import Registration
 from pipeline.store.keys import Shards
@@ -17,8 +18,6 @@ from pipeline.store.looks import DRIFT
 from pipeline.store.scripts import Changes, now
 
 BY: Final = "look"
-MOST_NAMED: Final = 100
-"""Channels each way that the audit trail names; how many there were it says as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,6 @@ class Drifts:
         changes.do("HSET", key, DRIFT, json.dumps(asdict(found))).do("ZADD", keys.due, now(), patch)
         counters.add(changes, keys, {f"drift.{name}": 1 for name in drift.keys})
         facts = {"metadata": drift.keys, "added": found.added, "missing": found.missing}
-        named = {"channels_added": drift.added[:MOST_NAMED], "channels_missing": drift.missing[:MOST_NAMED]}
+        named = {"channels_added": drift.added[:MOST_NOTED], "channels_missing": drift.missing[:MOST_NOTED]}
         audit.note(changes, keys, "metadata.drifted", connection, BY, at, **facts, **named)
         return changes.commit(self._client) == 0

@@ -65,10 +65,21 @@ def test_pages_of_any_size_lead_through_all_shards_from_the_newest_on(core: Core
             noted(core, connection, f"event.{number}")
     whole = listed(core)
     assert {one["connection"] for one in whole} == {ELSEWHERE, NEIGHBOUR, CONNECTION}
-    ours = [int(one["event"][-1]) for one in whole if one["event"].startswith("event.")]
-    assert ours == sorted(ours, reverse=True)
+    for connection in (ELSEWHERE, NEIGHBOUR, CONNECTION):  # of one moment in several shards none is the newest
+        numbers = [one["event"][-1] for one in whole if (one["connection"], one["by"]) == (connection, "test")]
+        assert numbers == list("6543210")
     for limit in (1, 2, 5, len(whole), 1000):
         assert listed(core, limit=limit) == whole
+
+
+def test_what_happened_in_one_moment_in_several_shards_is_paged_too(core: Core) -> None:
+    row = b'{"event":"%d","connection":"ann/elsewhere","by":"b","at":1}'
+    places = [(keys, number) for keys in SHARDS.all() for number in (1, 2)]
+    for keys, number in places:
+        core.sluice.client.xadd(keys.audit, {"e": row % keys.shard}, id=f"9999999999999-{number}")
+    for limit in (1, 3, 1000):
+        found = [one["event"] for one in listed(core, limit=limit) if one["by"] == "b"]
+        assert found == [str(keys.shard) for keys, _ in sorted(places, key=lambda place: (-place[1], -place[0].shard))]
 
 
 def test_what_happens_between_two_pages_repeats_nothing_and_hides_nothing(core: Core) -> None:
