@@ -102,17 +102,18 @@ def test_fifty_quick_additions_are_at_most_three_patches_however_often_somebody_
 
 
 def test_fifty_quick_changes_there_and_back_are_at_most_three_patches_at_the_pace_of_beat(world: World) -> None:
-    ticked = time.monotonic()
+    began = ticked = time.monotonic()
     for number in range(50):
         world.sluice.allow(*("C1", "C2")[: 1 + number % 2], f"C{3 + number}")
         if time.monotonic() - ticked >= 1:
             tick(world)
             ticked = time.monotonic()
+    slow = int(time.monotonic() - began)  # a machine on which they are not quick has more ticks
     while world.item("patch") is not None:
         time.sleep(max(0.0, ticked + 1 - time.monotonic()))
         tick(world)
         ticked = time.monotonic()
-    assert 1 <= world.wire.count("PATCH me") <= 3
+    assert 1 <= world.wire.count("PATCH me") <= max(3, slow + 2)
     assert world.meta()["allowListedChannels"] == ["C1", "C2", "C52"]
 
 
