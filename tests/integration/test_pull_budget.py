@@ -191,16 +191,33 @@ def test_what_waited_while_a_user_was_cut_off_is_asked_for_as_soon_as_he_is_back
     world.make_due("trigger", run)
     assert world.outgoing.trigger(run) == "rejected"
     assert (world.item("look") or 0) < 1, "somebody sees at once what is the matter"
-    assert (world.item("trigger", run) or 0) > 3000
     back = {"enabled": True, "credentialStatus": "VALID", "providerData": {"team": {"id": TEAM}}}
     seen = (answer(200, {"authenticated": True, "integrations": {"slack": one}}) for one in (slack, back))
     world.wire.fail("GET me", *seen)
     world.looking.look(CONNECTION)
     assert 0 < (world.item("look") or 0) < 10, "he is about to connect again"
-    assert (world.item("trigger", run) or 0) > 3000
+    world.make_due("trigger", run)
+    assert world.outgoing.trigger(run) in ("not_connected", "credential_invalid")
+    assert (world.item("trigger", run) or 0) > 25
     world.make_due("look")
     world.looking.look(CONNECTION)
     assert (world.item("trigger", run) or 0) < 1
+    assert world.outgoing.trigger(run) == "asked again"
+
+
+def test_a_user_who_is_cut_off_between_two_looks_holds_his_windows_back_for_seconds(world: World) -> None:
+    run = world.planned("C1")
+    refusal = answer(400, {"message": "not enabled", "status": 400, "meta": {}})
+    slack = {"enabled": True, "credentialStatus": "VALID", "providerData": {"team": {"id": TEAM}}}
+    meta = {"userid": CONNECTION, "allowListedChannels": ["C1"]}
+    for longest in (2, 4, 8):
+        world.wire.fail("POST slack-messages", refusal)
+        world.wire.fail("GET me", answer(200, {"authenticated": True, "meta": meta, "integrations": {"slack": slack}}))
+        world.make_due("trigger", run)
+        assert world.outgoing.trigger(run) == "rejected"
+        world.looking.look(CONNECTION)
+        assert (world.item("trigger", run) or 0) < longest, "both looks have found him connected"
+    world.make_due("trigger", run)
     assert world.outgoing.trigger(run) == "asked again"
 
 
