@@ -47,9 +47,14 @@ class Workspace:
         return found
 
     def change_id(self, channel: str, new: str) -> None:
-        """Give a channel another id, as Slack does. Raises `SlackError("channel_not_found")`."""
+        """Give a channel another id, as Slack does, and to its messages that name it. Raises
+        `SlackError("channel_not_found")`.
+        """
         moved = self.channel(channel)
         moved.record["id"] = new
+        for key, message in list(moved.messages.items()):
+            if message.get("channel") == channel:
+                moved.messages[key] = {**message, "channel": new}
         kept = {name: found for name, found in self.channels.items() if name != channel}
         self.channels = dict(sorted({**kept, new: moved}.items()))
 

@@ -1,5 +1,7 @@
 import asyncio
 
+from simulator.slack.channel import Channel
+from simulator.slack.workspace import Workspace
 from tests.simulator.conftest import ROB
 
 
@@ -41,6 +43,15 @@ def test_a_channel_with_another_id_keeps_what_was_said_and_its_old_id_is_not_fou
             assert (gone.status_code, gone.json()) == (404, {"error": "channel_not_found"})
 
     asyncio.run(story())
+
+
+def test_messages_that_name_their_channel_name_it_by_its_new_id():
+    channel = Channel({"id": "C1"})
+    for second, named in enumerate(({}, {"channel": "C1"}, {"channel": "C2"})):
+        channel.add({"type": "message", "ts": f"170000000{second}.000100", **named})
+    workspace = Workspace("T1", "one", [], {"C1": channel})
+    workspace.change_id("C1", "C9")
+    assert [message.get("channel") for message in channel.messages.values()] == [None, "C9", "C2"]
 
 
 def test_what_cannot_be_is_refused(bench):
