@@ -84,6 +84,11 @@ class CoverageShown(BaseModel):
     back: Annotated[str | None, Field(description="The open run of what was before.")] = None
     re: Annotated[str | None, Field(description="The open run of days read again.")] = None
     th: Annotated[str | None, Field(description="The open run of a thread read again.")] = None
+    again: Annotated[
+        Microseconds | None,
+        Field(description="What somebody asked to be read again whole is still to be read from here back, or some of "
+                          "its threads are; null: nothing is."),
+    ] = None  # fmt: skip
 
 
 class PlanShown(BaseModel):

@@ -40,6 +40,35 @@ class Stale(NamedTuple):
     rereading: bool = False
 
 
+class Wish(NamedTuple):
+    """What somebody wants read again whole: of all up to `top`, (low, high] is still to be read, the newest first.
+
+    `below` is the epoch of its first reading, None before that. Whatever of (low, top] has a lower one when all is read
+    is gone, in whatever thread; 0 where that cannot be said: a reading was not sound, or it does not begin at the
+    beginning, and threads of messages before it were not read.
+    """
+
+    low: int
+    high: int
+    top: int
+    below: int | None
+
+    @property
+    def read(self) -> bool:
+        """Whether only threads are left that went on after their piece was read."""
+        return self.high <= self.low
+
+    def further(self, oldest: int, epoch: int, *, sound: bool) -> "Wish | None":
+        """With the next piece read, back to `oldest`; None where nothing more is to be done."""
+        known = epoch if self.below is None else self.below
+        after = self._replace(high=oldest, below=known if sound else 0)
+        return after if after.below or not after.read else None
+
+    def in_doubt(self) -> "Wish | None":
+        """With something of it that could not be read; None where nothing more is to be done."""
+        return None if self.read else self._replace(below=0)
+
+
 def cycle(now: int, spread: float) -> int:
     """When the present round of re-reading began: once a day, in the first quarter of it (UTC), each its own moment.
 

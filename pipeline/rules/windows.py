@@ -111,10 +111,14 @@ def on_the_wire(oldest: int, latest: int) -> tuple[str, str]:
     return us_ts(oldest + 1), us_ts(latest)
 
 
+def slice_before(latest: int, step: int, start: int) -> int:
+    """Where a slice that ends at `latest` begins: a step before, or, where hardly anything is older, at the start."""
+    oldest = latest - step
+    return start if oldest < max(start, SLACK_BEGAN_US) else oldest
+
+
 def _back(latest: int, one: Progress) -> int:
-    """Where a slice that ends at `latest` begins."""
-    oldest = latest - one.step
-    return one.start if oldest < max(one.start, SLACK_BEGAN_US) else oldest
+    return slice_before(latest, one.step, one.start)
 
 
 def _grouped(wanted: Iterable[tuple[int, int, str]], regime: Regime) -> list[Window]:

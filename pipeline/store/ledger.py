@@ -70,7 +70,7 @@ class Ledger:
         open_ = {run for one in standing for kind in ("back", "re", "th") if (run := one.fields.get(kind))}
         room = max(regime.flights - self.runs.going(open_), 0)
         later = [Wanted("back", *window) for window in plan_back(progress, regime)]
-        later += self.rereads.wanted(connection, standing, at, regime) if len(later) < room else []
+        later += self.rereads.wanted(connection, team, standing, at, regime) if len(later) < room else []
         return made + self._request(connection, team, later[:room], standing, at)
 
     def _request(

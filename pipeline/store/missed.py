@@ -9,9 +9,10 @@ from pipeline.rules.rereading import Day
 from pipeline.rules.windows import DAY_US, FIRST_STEP_US, HOUR_US
 from pipeline.store import counters
 from pipeline.store.keys import Keys, Shards
-from pipeline.store.progress import Channels, pack, unpack
+from pipeline.store.progress import Channels, pack, unpack, wish
 from pipeline.store.runs import Run, Runs
 from pipeline.store.scripts import Changes, now
+from pipeline.store.wishes import doubt, write
 
 _AGAIN: Final = ("reread", "thread")
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Missed:
             changes.do("HDEL", coverage, f"{one.name}|{found.mark}")
             if found.thread_ts:
                 changes.do("ZADD", keys.moved(found.connection), "XX", at, f"{one.name}|{found.thread_ts}")
+                doubt(changes, coverage, one.name, one.fields.get("deep", ""))
             else:
                 self._missed(changes, keys, found, one.name)
         counters.add(changes, keys, {f"{found.kind}.missed": 1})
@@ -60,9 +62,8 @@ class Missed:
             changes.do("HSET", coverage, f"{channel}|days", pack(days, min(days)))
         elif found.latest - found.oldest > HOUR_US:
             changes.do("HSET", coverage, f"{channel}|step", max(int(step or FIRST_STEP_US) // 4, HOUR_US))
-        elif deep and int(deep.partition(":")[0]) < found.oldest:
-            changes.do("HSET", coverage, f"{channel}|deep", f"{deep.partition(':')[0]}:{found.oldest}")
-            _log.error("reread.skipped", extra={"run": found.id, "connection": found.connection, "channel": channel})
         else:
-            changes.do("HDEL", coverage, f"{channel}|deep")
+            before = wish(deep)
+            after = before.further(found.oldest, 0, sound=False) if before and before.high == found.latest else before
+            write(changes, coverage, channel, after)
             _log.error("reread.skipped", extra={"run": found.id, "connection": found.connection, "channel": channel})

@@ -7,7 +7,7 @@ from typing import Any, Final
 import redis
 
 from pipeline.rules.outlook import Cost
-from pipeline.rules.rereading import Day, Stale
+from pipeline.rules.rereading import Day, Stale, Wish
 from pipeline.rules.showing import Tally
 from pipeline.rules.windows import FIRST_STEP_US, Progress, Stretch
 from pipeline.store.client import ask
@@ -41,7 +41,8 @@ class Channels:
         for channel, fields in self._fields(connection).items():
             numbers = {what: int(fields[what]) for what in ("head", "tail", "start", "since") if what in fields}
             names = {what: fields[what] for what in (*MARKS.values(), "last") if what in fields}
-            shown[channel] = numbers | names
+            again = wish(fields.get("deep", ""))
+            shown[channel] = numbers | names | ({"again": again.high} if again else {})
         return shown
 
     def guarded(self, changes: Changes, keys: Keys, connection: str, channel: str, fields: Sequence[str]) -> list[str]:
@@ -91,15 +92,27 @@ class Channel:
         return Stale(self.name, self.covered, unpack(self.fields.get("days")), "re" in self.fields)
 
     @property
-    def deep(self) -> Stretch | None:
+    def deep(self) -> Wish | None:
         """What somebody wants read again whole, with every thread."""
-        low, _, high = self.fields.get("deep", "").partition(":")
-        return Stretch(int(low), int(high)) if high else None
+        return wish(self.fields.get("deep", ""))
 
 
 def stretch(head: str, tail: str, start: str) -> Stretch | None:
     """The covered stretch out of its fields."""
     return Stretch(int(tail or start or 0), int(head)) if head else None
+
+
+def wish(value: str) -> Wish | None:
+    """What is to be read again out of its field. One without `top` was written when nobody asked what it proves."""
+    low, high, top, below, *_ = [*value.split(":"), "", "", ""]
+    if not high:
+        return None
+    return Wish(int(low), int(high), int(top or high), 0 if not top else int(below) if below else None)
+
+
+def wished(one: Wish) -> str:
+    """The same as a field."""
+    return f"{one.low}:{one.high}:{one.top}:{'' if one.below is None else one.below}"
 
 
 def pack(days: Mapping[int, Day], oldest: int) -> str:

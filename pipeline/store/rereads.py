@@ -12,17 +12,18 @@ from pipeline.rules.regimes import Regime, of_limit
 from pipeline.rules.rereading import Day, cycle, ended, moved, plan_again, verdict
 from pipeline.rules.showing import Tally, Thread
 from pipeline.rules.versions import ts_us
-from pipeline.rules.windows import DAY_US, FIRST_STEP_US, SETTLING_US, next_step
-from pipeline.store import audit, counters, effects
+from pipeline.rules.windows import DAY_US, FIRST_STEP_US, SETTLING_US, next_step, slice_before
+from pipeline.store import audit, counters
 from pipeline.store.client import ask, clock
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.looks import Look, Looks
 from pipeline.store.missed import Missed
-from pipeline.store.progress import Channel, Channels, pack, unpack
+from pipeline.store.progress import Channel, Channels, pack, unpack, wish
 from pipeline.store.reading import Reading, spread
 from pipeline.store.runs import Run, Runs, Wanted
 from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
+from pipeline.store.wishes import Wishes, doubt, send, write
 
 _log = logging.getLogger(__name__)
 _MOVED_AT_ONCE: Final = 1000
@@ -38,28 +39,36 @@ class Rereads:
     ) -> None:
         self._client, self._shards, self._vault = client, shards, vault
         self._runs, self._channels, self._days = runs, channels, days
+        self._wishes = Wishes(client, shards, vault)
         self.looks, self.missed = Looks(client, shards), Missed(client, shards, runs, channels)
 
-    def wanted(self, connection: str, standing: Sequence[Channel], at: int, regime: Regime) -> list[Wanted]:
+    def wanted(self, connection: str, team: str, standing: Sequence[Channel], at: int, regime: Regime) -> list[Wanted]:
         """What somebody asked to read again, then threads that moved, then days that are due for it."""
-        asked = [self._deep(one) for one in standing if one.deep is not None and "re" not in one.fields]
-        threads = self._threads(connection, standing, at)
+        keys = self._shards.of(connection)
+        moved_ = [one.decode() for one in ask(self._client, "ZRANGE", keys.moved(connection), 0, _MOVED_AT_ONCE - 1)]
+        if len(moved_) < _MOVED_AT_ONCE:
+            left = {member.partition("|")[0] for member in moved_}
+            self._wishes.fulfil(connection, team, (one for one in standing if one.name not in left))
+        asked = [self._deep(one) for one in standing if "re" not in one.fields and one.deep and not one.deep.read]
+        threads = self._threads(keys, connection, standing, moved_, at)
         since = cycle(at, spread(connection))
         stale = [one.stale for one in standing if one.deep is None]
         days = [Wanted("reread", *window, replies=False) for window in plan_again(stale, at, self._days, since, regime)]
         return asked + threads + days
 
     def _deep(self, one: Channel) -> Wanted:
-        low, high = one.deep or (0, 0)
+        low, high = (one.deep.low, one.deep.high) if one.deep else (0, 0)
         step = int(one.fields.get("step", FIRST_STEP_US))
-        return Wanted("reread", max(low, high - step), high, [one.name])
+        return Wanted("reread", slice_before(high, step, low), high, [one.name])
 
-    def _threads(self, connection: str, standing: Sequence[Channel], at: int) -> list[Wanted]:
+    def _threads(
+        self, keys: Keys, connection: str, standing: Sequence[Channel], moved_: Sequence[str], at: int
+    ) -> list[Wanted]:
         """The longest waiting threads, one a channel at a time."""
         names, free = {one.name for one in standing}, {one.name for one in standing if "th" not in one.fields}
-        wanted, keys = [], self._shards.of(connection)
-        for member in ask(self._client, "ZRANGE", keys.moved(connection), 0, _MOVED_AT_ONCE - 1):
-            channel, _, thread = member.decode().partition("|")
+        wanted = []
+        for member in moved_:
+            channel, _, thread = member.partition("|")
             if channel not in names:
                 self._revoked(keys, connection, channel, member)
             elif channel in free:
@@ -67,28 +76,14 @@ class Rereads:
                 wanted.append(Wanted("thread", 0, at - SETTLING_US, [channel], thread_ts=thread))
         return wanted
 
-    def _revoked(self, keys: Keys, connection: str, channel: str, member: bytes) -> None:
+    def _revoked(self, keys: Keys, connection: str, channel: str, member: str) -> None:
         """Forget a thread of a channel that is not allowed any more; that of one which is only paused waits."""
         gone = Changes().expect("", "HGET", keys.coverage(connection), f"{channel}|since")
         gone.do("ZREM", keys.moved(connection), member).commit(self._client)
 
     def again(self, connection: str, channels: Iterable[str], since: int, *, by: str) -> list[str]:
-        """Have what is covered of these channels from `since` on (microseconds) read again whole, with every thread.
-
-        The channels that it concerns; each goes on from where an earlier wish of that kind left it.
-        """
-        keys, done = self._shards.of(connection), []
-        for one in self._channels.read(connection, list(channels)):
-            if one.covered is None or one.covered.head <= max(since, one.covered.tail):
-                continue
-            coverage, (tail, head) = keys.coverage(connection), one.covered
-            changes = Changes().expect(1, "HEXISTS", coverage, f"{one.name}|since")
-            changes.do("HSET", coverage, f"{one.name}|deep", f"{max(since, tail)}:{head}")
-            changes.do("ZADD", keys.due, now(), f"plan:{connection}")
-            audit.note(changes, keys, "pull.again", connection, by, clock(self._client), channel=one.name, since=since)
-            if changes.commit(self._client) == 0:
-                done.append(one.name)
-        return done
+        """Have what is covered of these channels from `since` on read again whole (`Wishes.make`)."""
+        return self._wishes.make(connection, self._channels.read(connection, list(channels)), since, by=by)
 
     def later(self, changes: Changes, keys: Keys, found: Run, channel: str, threads: Mapping[str, Thread]) -> None:
         """Replies are read as far as the window goes: threads that went on after it are to be read on their own."""
@@ -193,15 +188,15 @@ class Rereads:
         return ([reading.fence()] if gone else []) + self._lanes(reading)
 
     def _further(self, reading: Reading, deep: str, step: int) -> None:
-        """The next piece of a longer reading lies before this one."""
-        found, coverage = reading.run, reading.keys.coverage(reading.run.connection)
-        low = int(deep.partition(":")[0] or found.oldest)
-        if low < found.oldest:
+        """The next piece of a longer reading lies before this one. A newer wish is not answered by an older reading."""
+        found, coverage, before = reading.run, reading.keys.coverage(reading.run.connection), wish(deep)
+        if before is None or before.high != found.latest:
+            return
+        after = before.further(found.oldest, reading.epoch, sound=reading.sound)
+        write(reading.changes, coverage, reading.channel, after)
+        if after is not None and not after.read:
             step = next_step(step, reading.proved.pages, of_limit(found.limit))
-            reading.changes.do("HSET", coverage, f"{reading.channel}|deep", f"{low}:{found.oldest}")
             reading.changes.do("HSET", coverage, f"{reading.channel}|step", step)
-        else:
-            reading.changes.do("HDEL", coverage, f"{reading.channel}|deep")
 
     def _lanes(self, reading: Reading) -> list[Retraction]:
         """Threads of the window: those that moved are to be read, those that are no more end."""
@@ -225,15 +220,22 @@ class Rereads:
     def _thread(self, reading: Reading, *, released: bool = False) -> list[Retraction]:
         """One thread that moved. One that cannot be judged waits for the next night."""
         found, changes, ts = reading.run, reading.changes, reading.run.thread_ts
-        changes.do("ZREM", reading.keys.moved(found.connection), f"{reading.channel}|{ts}")
+        coverage = reading.keys.coverage(found.connection)
+        [deep] = self._channels.guarded(changes, reading.keys, found.connection, reading.channel, ["deep"])
+        asked = wish(deep)
+        if asked is None or reading.epoch >= (asked.below or 0):
+            # Else it was read before what somebody wants read again, and has to be read for that, too.
+            changes.do("ZREM", reading.keys.moved(found.connection), f"{reading.channel}|{ts}")
         now_ = Thread(0, "") if ts in reading.proved.missing else reading.proved.threads.get(ts)
         if not reading.sound or now_ is None:
+            doubt(changes, coverage, reading.channel, deep)
             return []
         threads = reading.keys.threads(found.connection, reading.channel)
         before = self._known(threads).get(ts)
         said = verdict(Tally(before.replies) if before else None, Tally(now_.replies))
         if said == "brake" and not released:
             self._hold(reading)
+            doubt(changes, coverage, reading.channel, deep)
             return []
         if now_.replies:
             self.remember(changes, reading.keys, found, reading.channel, {ts: now_}, 0)
@@ -269,17 +271,6 @@ class Rereads:
 
     def _send(self, reading: Reading, fences: list[Retraction]) -> None:
         """The fences go with the change: the mesh ends what was not seen, present or still on its way."""
-        found = reading.run
-        if not fences:
-            return
-        generation = ask(self._client, "HGET", reading.keys.connection(found.connection), "generation")
-        effects.append(
-            reading.changes,
-            reading.keys,
-            self._vault,
-            connection=found.connection,
-            generation=int(generation or 0),
-            epoch=reading.epoch,
-            records=fences,
-        )
-        counters.add(reading.changes, reading.keys, {"reread.fences": len(fences)})
+        if fences:
+            keys, connection = reading.keys, reading.run.connection
+            send(reading.changes, self._client, self._vault, keys, connection, reading.epoch, fences)

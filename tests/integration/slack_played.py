@@ -3,14 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pulls_world import page
-from sluice import Sluice
+from pulls_world import Pulls, page
+from sluice import Sluice, now_us
 
-from pipeline.rules.versions import ts_us
+from pipeline.rules.versions import ts_us, us_ts
+from pipeline.rules.windows import DAY_US, HOUR_US
 from pipeline.store.runs import Attempt
 
 Json = dict[str, Any]
 PAGE = 2
+TODAY = now_us()
 
 
 @dataclass
@@ -102,3 +104,28 @@ def delivered(sluice: Sluice, channel: str) -> dict[str, str]:
     """`ts` → text of the channel in the mesh."""
     found = sluice.live().values()
     return {one["ts"]: one["text"] for one in found if one["channel"] == channel and not one["deleted"]}
+
+
+def yesterday(second: int, days: int = 1) -> str:
+    """A `ts` in the middle of a day past."""
+    return us_ts((TODAY // DAY_US - days) * DAY_US + 12 * HOUR_US + second * 1_000_000)
+
+
+def tomorrow(days: int = 1) -> int:
+    return TODAY + days * DAY_US
+
+
+def settle(pulls: Pulls, *channels: Channel, at: int | None = None) -> list[str]:
+    """Ask for whatever is wanted at that time, answer it from Slack, until nothing is wanted; the kinds asked for."""
+    kinds, at = [], at or TODAY
+    known = {channel.id: channel for channel in channels}
+    for _ in range(60):
+        names = pulls.plan(at=at)
+        if not names:
+            return kinds
+        for name in names:
+            attempt = pulls.ask(name)
+            kinds.append(attempt.run.kind)
+            pulls.answer(attempt, *(one for channel in attempt.channels for one in pages(known[channel], attempt)))
+            pulls.looked(at=now_us() + 1_000_000)
+    raise AssertionError("the plans never end")

@@ -6,14 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pulls_world import Pulls
-from slack_played import Channel, delivered, pages
+from slack_played import Channel, delivered, pages, settle, tomorrow, yesterday
 from sluice import CONNECTION, now_us
 
-from pipeline.rules.versions import us_ts
-from pipeline.rules.windows import DAY_US, HOUR_US
 from pipeline.store import counters
-
-TODAY = now_us()
 
 
 @pytest.fixture
@@ -26,31 +22,6 @@ def pulls(store: str) -> Iterator[Pulls]:
     made.looked()
     yield made
     made.close()
-
-
-def yesterday(second: int, days: int = 1) -> str:
-    """A `ts` in the middle of a day past."""
-    return us_ts((TODAY // DAY_US - days) * DAY_US + 12 * HOUR_US + second * 1_000_000)
-
-
-def settle(pulls: Pulls, *channels: Channel, at: int | None = None) -> list[str]:
-    """Ask for whatever is wanted at that time, answer it from Slack, until nothing is wanted; the kinds asked for."""
-    kinds, at = [], at or TODAY
-    known = {channel.id: channel for channel in channels}
-    for _ in range(60):
-        names = pulls.plan(at=at)
-        if not names:
-            return kinds
-        for name in names:
-            attempt = pulls.ask(name)
-            kinds.append(attempt.run.kind)
-            pulls.answer(attempt, *(one for channel in attempt.channels for one in pages(known[channel], attempt)))
-            pulls.looked(at=now_us() + 1_000_000)
-    raise AssertionError("the plans never end")
-
-
-def tomorrow(days: int = 1) -> int:
-    return TODAY + days * DAY_US
 
 
 def only(pulls: Pulls, kind: str) -> str:
