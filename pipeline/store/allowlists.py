@@ -24,7 +24,7 @@ from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
 DEBOUNCE_US = 1_000_000
-MOST_NOTED: Final = 1000
+MOST_NOTED: Final = 100
 """Channels each way that the audit trail names; how many there were it says as well."""
 
 
