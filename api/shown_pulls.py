@@ -59,7 +59,11 @@ class RunShown(BaseModel):
     progress_at: Annotated[Microseconds | None, Field(description="When its newest page came.")]
     pages: int
     dead: int
-    reason: Annotated[str | None, Field(description="Why the last trigger failed.", examples=["slack_refused"])]
+    reason: Annotated[
+        str | None,
+        Field(description="Why the last trigger failed; of a covered window `limited`: Slack's plan hides messages.",
+              examples=["slack_refused"]),
+    ]  # fmt: skip
 
 
 class RunsShown(BaseModel):
@@ -79,6 +83,9 @@ class CoverageShown(BaseModel):
     tail: Annotated[Microseconds | None, Field(description="From here on.")] = None
     start: Annotated[Microseconds | None, Field(description="Nothing before it is wanted; null: everything is.")] = None
     since: Annotated[Microseconds | None, Field(description="The epoch of its last allow.")] = None
+    limited: Annotated[
+        Microseconds | None, Field(description="Slack's plan may hide messages up to here; null: it hides none.")
+    ] = None
     last: Annotated[str | None, Field(description="The run that covered its newest window.")] = None
     run: Annotated[str | None, Field(description="The open run of what came since.")] = None
     back: Annotated[str | None, Field(description="The open run of what was before.")] = None

@@ -12,6 +12,7 @@ from pipeline.store.client import ask
 from pipeline.store.keys import Shards
 from pipeline.store.progress import Channels, unpack
 from pipeline.store.runs import Run
+from pipeline.store.threads import place
 
 
 class Missing(NamedTuple):
@@ -52,8 +53,7 @@ class HeldSweeps:
                 yield Missing(channel, day, tally.messages, seen.messages)
 
     def _thread(self, found: Run, channel: str, proved: Proof) -> Iterator[Missing]:
-        kept = ask(
-            self._client, "HGET", self._shards.of(found.connection).threads(found.connection, channel), found.thread_ts
-        )
+        threads = self._shards.of(found.connection).threads(found.connection, channel)
+        kept = ask(self._client, "HGET", threads, place(found.thread_ts))
         seen = proved.threads.get(found.thread_ts, Thread(0, ""))
         yield Missing(channel, None, int((kept or b"0").decode().partition("|")[0]), seen.replies)

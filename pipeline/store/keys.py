@@ -12,7 +12,7 @@ script touches one hash slot.
     {sN}:purging, {sN}:dead:copy   how what has to go is found, and goes (purging.py)
     {sN}:removal:<receipt>, {sN}:removal:of:<org>   how far it has come; what was removed → receipt
     {sN}:paused:<org>, {sN}:asking, {sN}:baseline:<org>   channels not read now; whose; as they were when allowed
-    {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |cost, |since, |days, |deep, |last, and open runs
+    {sN}:cov:<connection>   <channel>|head, |tail, |start, |step, |cost, |since, |days, |deep, |limited, |last and runs
     {sN}:threads:<connection>|<channel>, {sN}:moved:<connection>, {sN}:told:<connection>   threads; what the mesh knows
     {sN}:run:<run>, {sN}:facts:<run>:<attempt>, {sN}:runs:<connection>, {sN}:touched   the ledger
     {sN}:flights, {sN}:flights:<connection>, {sN}:sweeps   runs that are out; runs whose sweep waits for an operator

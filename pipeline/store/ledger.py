@@ -15,10 +15,10 @@ from pipeline.store.client import ask, ask_all, clock
 from pipeline.store.events import Events
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.ledger_events import tell_backfilled
-from pipeline.store.progress import Channel, Channels, Days, pack, stretch, unpack
+from pipeline.store.progress import LIMITED, Channel, Channels, Days, pack, put, still_hidden, stretch, unpack
 from pipeline.store.rereads import Rereads
 from pipeline.store.runs import Run, Runs, Wanted
-from pipeline.store.scripts import Changes, Word, now
+from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
 
 FACTS_KEPT_SECONDS: Final = 30 * 24 * 3600
@@ -185,21 +185,20 @@ class Ledger:
         """
         coverage = keys.coverage(found.connection)
         changes = Changes().expect(found.id, "HGET", coverage, f"{channel}|{found.mark}")
-        names = ("head", "tail", "start", "step", "days")
-        head, tail, start, step, packed = self.channels.guarded(changes, keys, found.connection, channel, names)
+        names = ("head", "tail", "start", "step", "days", LIMITED)
+        head, tail, start, step, packed, hidden = self.channels.guarded(changes, keys, found.connection, channel, names)
         before = stretch(head, tail, start)
         after = extend(before, found.oldest, found.latest)
         days, kept = unpack(packed), self.counted_since(found.epoch or 0) // DAY_US
         if after != before:
             days = _with(days, proved, days_within(found.oldest, found.latest, kept), found.requested_at)
-        length = int(step or FIRST_STEP_US)
-        sliced = found.latest - found.oldest >= length
-        if sliced or found.kind == "back":
-            length = next_step(length, proved.pages, of_limit(found.limit))
-            changes.do("HSET", coverage, f"{channel}|cost", f"{proved.pages}:{found.latest - found.oldest}")
-        fields: dict[str, Word] = {"head": after.head, "tail": after.tail, "step": length, "days": pack(days, kept)}
-        fields["last"] = found.id
-        changes.hset(coverage, {f"{channel}|{name}": value for name, value in fields.items()})
+        sliced = found.latest - found.oldest >= int(step or FIRST_STEP_US)
+        fields = {"head": str(after.head), "tail": str(after.tail), "days": pack(days, kept), "last": found.id}
+        fields |= _pace(found, proved, step, sliced=sliced, complete=after.tail <= int(start or 0))
+        fields[LIMITED] = still_hidden(hidden, found, proved, after.tail)
+        put(changes, coverage, channel, fields)
+        if LIMITED in proved.flaws:
+            changes.do("HSET", keys.run(found.id), "reason", LIMITED)
         changes.do("HDEL", coverage, f"{channel}|{found.mark}")
         if min(days, default=kept) < kept:  # a day has gone out of what is read again, and its threads with it
             self.rereads.forget(changes, keys, found.connection, channel, kept * DAY_US)
@@ -233,6 +232,19 @@ class Ledger:
     def coverage(self, connection: str) -> dict[str, dict[str, Any]]:
         """Channel → head, tail and start (microseconds), open runs, allowed since."""
         return self.channels.shown(connection)
+
+
+def _pace(found: Run, proved: Proof, step: str, *, sliced: bool, complete: bool) -> dict[str, str]:
+    """How long the next slice is, and what this one took. Of a channel that is read to its start only a step stays that
+    is shorter than the first one: there are many of these channels, and nobody reckons with it.
+    """
+    length, cost = int(step or FIRST_STEP_US), {}
+    if sliced or found.kind == "back":
+        length = next_step(length, proved.pages, of_limit(found.limit))
+        cost = {"cost": f"{proved.pages}:{found.latest - found.oldest}"}
+    if complete:
+        return {"step": str(length) if length < FIRST_STEP_US else "", "cost": ""}
+    return {"step": str(length), **cost}
 
 
 def _with(days: Days, proved: Proof, whole: range, at: int) -> Days:

@@ -1,23 +1,34 @@
 """How far each channel of a connection is covered: one stretch a channel, what its last days showed, its open runs."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
 
+from pipeline.rules.coverage import Proof
 from pipeline.rules.outlook import Cost
 from pipeline.rules.rereading import Day, Stale, Wish
 from pipeline.rules.showing import Tally
 from pipeline.rules.windows import FIRST_STEP_US, Progress, Stretch
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, Shards
-from pipeline.store.runs import MARKS
+from pipeline.store.runs import MARKS, Run
 from pipeline.store.scripts import Changes
 
-FIELDS: Final = ("head", "tail", "start", "step", "since", "days", "deep", "last", "cost", *MARKS.values())
+FIELDS: Final = ("head", "tail", "start", "step", "since", "days", "deep", "last", "cost", "limited", *MARKS.values())
+_TIMES: Final = ("head", "tail", "start", "since", "limited")
 Days = dict[int, Day]
+LIMITED: Final = "limited"
+"""The flaw of pages whose older messages Slack's plan hides, the reason that is kept with their run, and the field of
+the channel.
+"""
 _SECOND_US: Final = 1_000_000
+_MARK_BYTES: Final = 8
+_NEVER: Final = "!"
+_PACKED: Final = "."
+"""What days that are kept by their distances begin with."""
 
 
 class Channels:
@@ -39,7 +50,9 @@ class Channels:
         """Channel → head, tail, start (microseconds), open runs, allowed since."""
         shown: dict[str, dict[str, Any]] = {}
         for channel, fields in self._fields(connection).items():
-            numbers = {what: int(fields[what]) for what in ("head", "tail", "start", "since") if what in fields}
+            numbers = {
+                what: int(fields[what]) for what in ("head", "tail", "start", "since", "limited") if what in fields
+            }
             names = {what: fields[what] for what in (*MARKS.values(), "last") if what in fields}
             again = wish(fields.get("deep", ""))
             shown[channel] = numbers | names | ({"again": again.high} if again else {})
@@ -102,6 +115,27 @@ def stretch(head: str, tail: str, start: str) -> Stretch | None:
     return Stretch(int(tail or start or 0), int(head)) if head else None
 
 
+def put(changes: Changes, coverage: str, channel: str, fields: Mapping[str, str]) -> None:
+    """Write fields of a channel; one that is "" goes."""
+    changes.hset(coverage, {f"{channel}|{name}": value for name, value in fields.items() if value})
+    for name, value in fields.items():
+        if not value:
+            changes.do("HDEL", coverage, f"{channel}|{name}")
+
+
+def still_hidden(before: str, found: Run, proved: Proof, tail: int) -> str:
+    """Up to when Slack's plan may hide messages of a channel (microseconds), "" for nowhere, after a proved window.
+
+    Such a window counts as read: Slack shows no more of it. It is not to pass for whole: once a reading of all of it
+    hides nothing, the mark goes back.
+    """
+    if LIMITED in proved.flaws:
+        return str(max(int(before or 0), found.latest))
+    if before and found.replies and found.oldest < int(before) <= found.latest:
+        return str(found.oldest) if found.oldest > tail else ""
+    return before
+
+
 def wish(value: str) -> Wish | None:
     """What is to be read again out of its field. One without `top` was written when nobody asked what it proves."""
     low, high, top, below, *_ = [*value.split(":"), "", "", ""]
@@ -116,22 +150,53 @@ def wished(one: Wish) -> str:
 
 
 def pack(days: Mapping[int, Day], oldest: int) -> str:
-    """What is known of days as one field; what lies before day `oldest` is forgotten."""
-    return ";".join(
-        f"{number}:{_tally(day.tally)}:{day.read_at // _SECOND_US}"
-        for number, day in sorted(days.items())
-        if number >= oldest
-    )
+    """What is known of days as one field; what lies before day `oldest` is forgotten.
+
+    A day is `number:messages:mark:read`, its number and when it was read (seconds) as the distance from the day before
+    it; where they mostly are, one day on and at the same time, they are left out. One that was never read has "!".
+    """
+    packed, number, read = [], -1, 0
+    for day, (tally, read_at) in sorted(days.items()):
+        if day >= oldest:
+            at = read_at // _SECOND_US
+            packed.append(f"{_unless(1, day - number)}:{_tally(tally)}:{_unless(0, at - read) if at else _NEVER}")
+            number, read = day, at or read
+    return _PACKED + ";".join(packed)
 
 
 def unpack(value: str | None) -> Days:
     """The days of such a field."""
-    parts = (part.split(":") for part in (value or "").split(";") if part)
+    if value and not value.startswith(_PACKED):
+        return _spelled_out(value)
+    days: Days = {}
+    number, read = -1, 0
+    for part in filter(None, (value or "").removeprefix(_PACKED).split(";")):
+        step, count, mark, later = part.split(":")
+        number += int(step or 1)
+        read += int(later or 0) if later != _NEVER else 0
+        read_at = read * _SECOND_US if later != _NEVER else 0
+        days[number] = Day(Tally(int(count), _mark(mark)) if count else None, read_at)
+    return days
+
+
+def _spelled_out(value: str) -> Days:
+    """As it was kept in layout 2: every number whole, the mark in hexadecimal."""
+    parts = (part.split(":") for part in value.split(";") if part)
     return {
         int(number): Day(Tally(int(count), int(mark, 16)) if count else None, int(read_at) * _SECOND_US)
         for number, count, mark, read_at in parts
     }
 
 
+def _unless(usual: int, number: int) -> str:
+    return "" if number == usual else str(number)
+
+
 def _tally(tally: Tally | None) -> str:
-    return ":" if tally is None else f"{tally.messages}:{tally.mark:x}"
+    if tally is None:
+        return ":"
+    return f"{tally.messages}:{urlsafe_b64encode(tally.mark.to_bytes(_MARK_BYTES)).decode().rstrip('=')}"
+
+
+def _mark(text: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(text + "="))

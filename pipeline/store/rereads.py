@@ -18,10 +18,11 @@ from pipeline.store.client import ask, clock
 from pipeline.store.keys import Keys, Shards
 from pipeline.store.looks import Look, Looks
 from pipeline.store.missed import Missed
-from pipeline.store.progress import Channel, Channels, pack, unpack, wish
+from pipeline.store.progress import LIMITED, Channel, Channels, pack, put, still_hidden, unpack, wish
 from pipeline.store.reading import Reading, spread
 from pipeline.store.runs import Run, Runs, Wanted
 from pipeline.store.scripts import Changes, now
+from pipeline.store.threads import began, place, read, value
 from pipeline.store.vault import Vault
 from pipeline.store.wishes import Wishes, doubt, send, write
 
@@ -95,16 +96,16 @@ class Rereads:
         self, changes: Changes, keys: Keys, found: Run, channel: str, threads: Mapping[str, Thread], since: int
     ) -> None:
         """Keep how far threads that began after `since` have come, having been read."""
-        fields = {ts: f"{thread.replies}|{thread.latest}" for ts, thread in threads.items() if ts_us(ts) >= since}
+        fields = {place(ts): value(ts, thread) for ts, thread in threads.items() if ts_us(ts) >= since}
         if fields:
             changes.hset(keys.threads(found.connection, channel), fields)
 
     def forget(self, changes: Changes, keys: Keys, connection: str, channel: str, since: int) -> None:
         """Keep nothing of threads that began before `since`: nobody holds them against anything any more."""
         threads = keys.threads(connection, channel)
-        for ts in ask(self._client, "HKEYS", threads):
-            if ts_us(ts.decode()) < since:
-                changes.do("HDEL", threads, ts)
+        for field in ask(self._client, "HKEYS", threads):
+            if ts_us(began(field.decode())) < since:
+                changes.do("HDEL", threads, field)
 
     def judge(self, keys: Keys, found: Run, channel: str, number: int, proved: Proof) -> bool:
         """What a complete reading means for a channel: written with its fences. False: it cannot be told yet.
@@ -167,10 +168,14 @@ class Rereads:
         """A day, or a longer window that somebody asked for; what it does not show is gone unless it is too much."""
         found, channel, changes = reading.run, reading.channel, reading.changes
         coverage = reading.keys.coverage(found.connection)
-        names = ("days", "deep", "step")
-        packed, deep, step = self._channels.guarded(changes, reading.keys, found.connection, channel, names)
+        names = ("days", "deep", "step", "tail", LIMITED)
+        packed, deep, step, tail, hidden = self._channels.guarded(
+            changes, reading.keys, found.connection, channel, names
+        )
         if found.replies and not released:
             self._further(reading, deep, int(step or FIRST_STEP_US))
+        if (hides := still_hidden(hidden, found, reading.proved, int(tail or 0))) != hidden:
+            put(changes, coverage, channel, {LIMITED: hides})
         days, shown = unpack(packed), reading.proved.days
         whole = range((found.oldest + 1) // DAY_US, (found.latest + 1) // DAY_US)
         said = {verdict(days[day].tally if day in days else None, shown.get(day, Tally())) for day in whole}
@@ -207,7 +212,7 @@ class Rereads:
         known = {ts: thread for ts, thread in self._known(threads).items() if found.oldest < ts_us(ts) <= found.latest}
         gone = ended(known, seen)
         for ts in gone:
-            changes.do("HDEL", threads, ts)
+            changes.do("HDEL", threads, place(ts))
             changes.do("ZREM", reading.keys.moved(found.connection), f"{reading.channel}|{ts}")
         if found.replies:
             self.remember(changes, reading.keys, found, reading.channel, seen, reading.epoch - self._days * DAY_US)
@@ -240,13 +245,11 @@ class Rereads:
         if now_.replies:
             self.remember(changes, reading.keys, found, reading.channel, {ts: now_}, 0)
         else:
-            changes.do("HDEL", threads, ts)
+            changes.do("HDEL", threads, place(ts))
         return [reading.fence(ts)]
 
     def _known(self, threads: str) -> dict[str, Thread]:
-        rows = ask(self._client, "HGETALL", threads)
-        parts = {ts.decode(): value.decode().partition("|") for ts, value in rows.items()}
-        return {ts: Thread(int(replies), latest) for ts, (replies, _, latest) in parts.items()}
+        return read(ask(self._client, "HGETALL", threads))
 
     def _hold(self, reading: Reading) -> None:
         """So much would go that an operator must look first: `release` does it after all."""

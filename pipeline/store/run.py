@@ -11,6 +11,9 @@ MARKS: Final[dict[str, str]] = {"live": "run", "back": "back", "reread": "re", "
 """The field of a channel's coverage that names its open run of a kind."""
 ITEMS: Final[dict[str, str]] = {"live": "trigger", "back": "backfill", "reread": "backfill", "thread": "backfill"}
 """The schedule's item of a kind: live windows go first."""
+_CHANNELS: Final = "channels"
+_A_FIELD: Final = 4
+"""Channels whose ids fit into the 64 bytes that a value of a tightly kept hash may have."""
 _HIDDEN: Final = ("limit", "failed", "ask_at")
 
 
@@ -99,6 +102,22 @@ class Attempt:
     channels: list[str]
 
 
+def lists(channels: Sequence[str]) -> dict[str, str]:
+    """The fields that hold a run's channels, a few in each: one long value makes the store keep a hash loosely."""
+    parts = [channels[i : i + _A_FIELD] for i in range(0, len(channels), _A_FIELD)] or [()]
+    names = [_CHANNELS, *(f"{_CHANNELS}:{number}" for number in range(1, len(parts)))]
+    return {name: json.dumps(list(part), separators=(",", ":")) for name, part in zip(names, parts, strict=True)}
+
+
+def _channels(fields: Mapping[str, str]) -> list[str]:
+    found: list[str] = json.loads(fields[_CHANNELS])
+    number = 1
+    while (part := fields.get(f"{_CHANNELS}:{number}")) is not None:
+        found += json.loads(part)
+        number += 1
+    return found
+
+
 def read(name: str, fields: Mapping[str, str]) -> Run:
     """A run out of the fields of its hash."""
     kind = fields.get("kind", "live")
@@ -109,7 +128,7 @@ def read(name: str, fields: Mapping[str, str]) -> Run:
         kind=kind if kind in MARKS else "live",  # type: ignore[arg-type]
         oldest=int(fields["oldest"]),
         latest=int(fields["latest"]),
-        channels=json.loads(fields["channels"]),
+        channels=_channels(fields),
         thread_ts=fields.get("thread_ts", ""),
         replies=fields.get("replies", "1") == "1",
         state=fields["state"],

@@ -1,6 +1,5 @@
 """Runs: requested windows, one hash each, and the attempts at them."""
 
-import json
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -15,7 +14,7 @@ from pipeline.store.client import ask, ask_all, clock
 from pipeline.store.events import Events
 from pipeline.store.keys import Keys, Shards, shard_of_id
 from pipeline.store.ledger_events import tell_given_up
-from pipeline.store.run import ITEMS, MARKS, Attempt, Kind, Run, Wanted, read
+from pipeline.store.run import ITEMS, MARKS, Attempt, Kind, Run, Wanted, lists, read
 from pipeline.store.schedule import LEASE_US
 from pipeline.store.scripts import Changes, Word, pairs, run
 
@@ -64,7 +63,7 @@ class Runs:
             "kind": wanted.kind,
             "oldest": wanted.oldest,
             "latest": wanted.latest,
-            "channels": json.dumps(list(wanted.channels)),
+            **lists(wanted.channels),
             "replies": int(wanted.replies),
             "state": "requested",
             "attempt": 0,
@@ -191,6 +190,7 @@ class Runs:
         changes.do("HSET", keys.run(found.id), "state", state).do("ZREM", keys.due, f"{found.item}:{found.id}")
         for number in range(1, 1 if keep_facts else found.attempt + 1):
             changes.do("DEL", keys.facts(found.id, number))
+            changes.do("HDEL", keys.run(found.id), f"epoch:{number}", f"credential:{number}")
         self.land(changes, keys, found)
         return changes
 

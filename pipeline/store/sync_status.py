@@ -4,6 +4,8 @@ Told from time to time and not with each window: a pull of a thousand channels i
 """
 
 import json
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
 from typing import Any, Final
 
 import redis
@@ -15,7 +17,7 @@ from pipeline.store import effects
 from pipeline.store.client import ask
 from pipeline.store.connections import Connections, Registration, with_epoch
 from pipeline.store.keys import Keys, Shards
-from pipeline.store.progress import Channel, Channels
+from pipeline.store.progress import LIMITED, Channel, Channels
 from pipeline.store.runs import MARKS, Run, Runs
 from pipeline.store.scripts import Changes, now
 from pipeline.store.vault import Vault
@@ -50,7 +52,8 @@ class SyncStatuses:
             known = self._connections.get(connection)
             told = {k.decode(): v.decode() for k, v in ask(self._client, "HGETALL", keys.told(connection)).items()}
             wanted = self._wanted(known) if known is not None and known.live else {}
-            changed = [place for place in {**told, **wanted} if told.get(place) != wanted.get(place)][:_MOST_RECORDS]
+            marks = {place: _mark(said) for place, said in wanted.items()}
+            changed = [place for place in {**told, **marks} if told.get(place) != marks.get(place)][:_MOST_RECORDS]
             count = len(changed)
             if not changed:
                 return None
@@ -58,7 +61,7 @@ class SyncStatuses:
             for place in changed:
                 if place in wanted:
                     changes.expect(told.get(place, ""), "HGET", keys.told(connection), place)
-                    changes.do("HSET", keys.told(connection), place, wanted[place])
+                    changes.do("HSET", keys.told(connection), place, marks[place])
                 else:
                     changes.do("HDEL", keys.told(connection), place)
             records = [_record(place, user, wanted.get(place), epoch) for place in changed]
@@ -83,6 +86,11 @@ def wanted(changes: Changes, keys: Keys, connection: str) -> None:
     changes.do("ZADD", keys.due, "NX", now(_DELAY_US), f"{_KIND}:{connection}")
 
 
+def _mark(said: str) -> str:
+    """Enough of what was told to see that it has changed."""
+    return urlsafe_b64encode(blake2b(said.encode(), digest_size=8).digest()).decode().rstrip("=")
+
+
 def _open(one: Channel) -> list[str]:
     return [one.fields[mark] for mark in MARKS.values() if mark in one.fields]
 
@@ -96,7 +104,7 @@ def _said(one: Channel, runs: dict[str, Run]) -> dict[str, Any]:
         "head": covered.head if covered else None,
         "tail": covered.tail if covered else None,
         "last_run": one.fields.get("last"),
-        "last_error": next((error or "no_answer" for error in errors), None),
+        "last_error": next((error or "no_answer" for error in errors), LIMITED if LIMITED in one.fields else None),
     }
 
 

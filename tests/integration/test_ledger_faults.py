@@ -17,6 +17,7 @@ from pipeline.store.ledger import Ledger
 from pipeline.store.progress import Channels
 from pipeline.store.runs import Attempt, Run, Wanted
 from pipeline.store.scripts import Changes
+from pipeline.store.threads import place
 
 THREAD = us_ts(now_us() // DAY_US * DAY_US - 12 * HOUR_US)
 
@@ -127,7 +128,7 @@ def test_a_run_that_is_asked_again_while_it_is_closed_is_closed_all_the_same(pul
 def test_a_thread_that_slack_does_not_know_any_more_ends_and_lets_the_next_one_go(pulls: Pulls) -> None:
     covered(pulls)
     pulls.client.zadd(pulls.keys.moved(CONNECTION), {f"C1|{THREAD}": 1})
-    pulls.client.hset(pulls.keys.threads(CONNECTION, "C1"), THREAD, f"2|{THREAD}")
+    pulls.client.hset(pulls.keys.threads(CONNECTION, "C1"), place(THREAD), "2|0")
     run = thread(pulls)
     pulls.answer(attempt := pulls.ask(run.id), no_such_thread(attempt))
     pulls.looked(at=now_us() + 1_000_000)
@@ -141,7 +142,7 @@ def test_a_thread_that_slack_does_not_know_any_more_ends_and_lets_the_next_one_g
 
 def test_a_long_thread_that_is_gone_at_once_waits_for_an_operator(pulls: Pulls) -> None:
     covered(pulls)
-    pulls.client.hset(pulls.keys.threads(CONNECTION, "C1"), THREAD, f"200|{THREAD}")
+    pulls.client.hset(pulls.keys.threads(CONNECTION, "C1"), place(THREAD), "200|0")
     run = thread(pulls)
     pulls.answer(attempt := pulls.ask(run.id), no_such_thread(attempt))
     pulls.looked(at=now_us() + 1_000_000)
@@ -283,7 +284,7 @@ def test_a_thread_of_a_paused_channel_waits_and_that_of_a_revoked_one_is_forgott
     key = pulls.keys.moved(CONNECTION)
     pulls.client.zadd(key, {f"C2|{THREAD}": 1, f"C9|{THREAD}": 2})
     ledger = pulls.stores.ledger
-    ledger.rereads.wanted(CONNECTION, ledger.channels.read(CONNECTION, ["C1"]), now_us(), STANDARD)
+    ledger.rereads.wanted(CONNECTION, TEAM, ledger.channels.read(CONNECTION, ["C1"]), now_us(), STANDARD)
     assert pulls.client.zrange(key, 0, -1) == [f"C2|{THREAD}".encode()]
 
 
@@ -308,14 +309,14 @@ def test_what_waits_for_an_operator_is_kept_as_long_as_its_proof_is(pulls: Pulls
 def test_threads_that_nobody_holds_against_anything_any_more_are_forgotten(pulls: Pulls) -> None:
     covered(pulls)
     threads, old = pulls.keys.threads(CONNECTION, "C1"), us_ts(now_us() - 40 * DAY_US)
-    pulls.client.hset(threads, mapping={old: f"1|{old}", THREAD: f"1|{THREAD}"})
+    pulls.client.hset(threads, mapping={place(old): "1|0", place(THREAD): "1|0"})
     run = wanted(pulls, Wanted("reread", *day_of(pulls), ["C1"], replies=False))
     shown = page("C1", THREAD)
     shown["messages"][0] |= {"thread_ts": THREAD, "reply_count": 1, "latest_reply": THREAD}
     pulls.answer(pulls.ask(run.id), shown)
     pulls.looked(at=now_us() + 1_000_000)
     assert pulls.get(run.id).state == "covered"
-    assert pulls.client.hkeys(threads) == [THREAD.encode()]
+    assert pulls.client.hkeys(threads) == [place(THREAD).encode()]
 
 
 # Asking Paragon for a look.
