@@ -6,10 +6,11 @@ import pytest
 from core_api import Core
 from outgoing_world import MESSAGES, World, simulator
 from pulls_world import Pulls, page
-from sluice import CONNECTION, ORG, TEAM, Sluice, now_us
+from sluice import CONNECTION, ORG, SHARDS, TEAM, Sluice, now_us
 
 from pipeline.rules.versions import ts_us
-from pipeline.store import channel_pauses
+from pipeline.store import channel_pauses, removals
+from pipeline.store.purging import purge
 from pipeline.store.runs import Attempt
 from workers.names import TRIGGER
 
@@ -61,6 +62,27 @@ def test_a_channel_that_is_added_between_two_pulls_is_asked_for_within_a_moment(
     assert world.wire.count(POST) == before + 1
     assert world.wire.trigger["channels"] == ["C2"]
     assert abs(ts_us(world.wire.trigger["latest"]) - now_us()) < 130e6, "the newest first"
+
+
+def test_the_clock_follows_a_removal_to_its_end(world: World) -> None:
+    sluice, keys = world.sluice, world.keys
+    sluice.allow("C1")
+    receipt = sluice.allow().receipt
+    assert receipt is not None
+    world.dispatch()
+    waits = world.item("removal", receipt)
+    assert waits is not None
+    assert 4 < waits < 5.1, "the fence waits: it is looked at again"
+    sluice.drain()
+    purge(sluice.client, SHARDS, sluice.vault)
+    for _ in range(3000):
+        world.make_due("removal", receipt)
+        world.dispatch()
+        if world.item("removal", receipt) is None:
+            break
+    found = removals.find(sluice.client, keys, receipt)
+    assert found is not None
+    assert found["state"] == "complete"
 
 
 def test_what_was_revoked_and_is_allowed_again_lives_above_the_fence_and_what_was_asked_before_stays_dead(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from core_api import AT, Core
 from sluice import CONNECTION, ORG, SHARDS, TEAM, Sluice, page
 from test_erasure import history, said
@@ -452,6 +453,34 @@ def test_a_server_that_does_not_let_itself_be_asked_is_said_so(core: Core, denie
     removal = shown(core, receipt)["removal"]
     assert (removal["state"], removal["rewritten_at"], removal["not_rewritten"]) == ("emptied", None, "denied")
     assert sluice.client.zscore(sluice.keys.due, f"removal:{receipt}") is None
+
+
+class Says:
+    """A client whose server answers so when it is asked to rewrite."""
+
+    def __init__(self, client: redis.Redis, said: str) -> None:
+        self._client, self._said = client, said
+
+    def execute_command(self, *command: Any) -> Any:
+        if command[0] == "BGREWRITEAOF":
+            raise redis.ResponseError(self._said)
+        return self._client.execute_command(*command)
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        ("Background append only file rewriting already in progress", False),
+        ("Can't execute an AOF background rewriting. Please check the server logs for more information.", False),
+        ("NOPERM User low has no permissions to run the 'bgrewriteaof' command", "denied"),
+        ("unknown command 'BGREWRITEAOF', with args beginning with: ", "denied"),
+    ],
+)
+def test_a_server_that_cannot_for_now_has_not_refused(core: Core, said: str, *, means: bool | str) -> None:
+    client = core.sluice.client
+    asking = Rewriting(Says(client, said), every_us=60_000_000)  # type: ignore[arg-type]
+    assert asking.since(1) == means
+    assert client.exists(REWRITE) == (means is False), "who is refused forgets that it asked"
 
 
 def test_a_store_that_keeps_no_such_file_is_said_so() -> None:
