@@ -21,7 +21,9 @@ _STILL_SECONDS: Final = 20.0
 
 @dataclass
 class Following:
-    """Looks at the store until no channel `waits`. `at` is when it was asked for (microseconds)."""
+    """Looks at the store until no channel `waits`. `at` is when it was asked for, `until` where the last window that is
+    waited for ends (microseconds).
+    """
 
     books: Books
     known: Registration
@@ -29,6 +31,7 @@ class Following:
     kind: Kind
     waits: Callable[[Channel], bool]
     at: int
+    until: int
     done: str
     runs: dict[str, Run] = field(default_factory=dict)
 
@@ -69,11 +72,16 @@ class Following:
         """Take in how the runs stand; the newest ones are found in the list, however short they were open."""
         ledger, mark = self.books.ledger, MARKS[self.kind]
         for found in ledger.runs.listing(self.known.connection):
-            if found.kind == self.kind and (found.requested_at >= self.at or found.id in self.runs):
+            if found.id in self.runs or (found.requested_at >= self.at and self._mine(found)):
                 self.runs[found.id] = found
         unread = {one.fields[mark] for one in waiting if mark in one.fields}
         unread |= {name for name, found in self.runs.items() if found.open}
         self.runs |= {name: run for name in unread if (run := ledger.get(name))}
+
+    def _mine(self, found: Run) -> bool:
+        """No night's re-reading, which asks for no replies, and nothing after what is waited for."""
+        asked = found.kind == self.kind and found.replies and found.oldest < self.until
+        return asked and not set(self.channels).isdisjoint(found.channels)
 
     def _standing(self, waiting: int) -> str:
         channels = f"{len(self.channels) - waiting} of {counted(len(self.channels), 'channel')}"

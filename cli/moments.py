@@ -45,4 +45,4 @@ def span(us: float) -> str:
         number = round(seconds / size)
         if number >= 3 or (number and abs(number * size - seconds) <= _CLOSE * seconds):
             return f"{number} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{int(seconds + 0.5)} s"

@@ -116,7 +116,7 @@ def _new(books: Books, known: Registration, channels: list[str]) -> Following:
         return one.name in until and (one.covered is None or one.covered.head < until[one.name])
 
     done = f"Covered until {minute(at - SETTLING_US)}"
-    return Following(books, known, sorted(until), "live", waits, at, done)
+    return Following(books, known, sorted(until), "live", waits, at, max(until.values(), default=at), done)
 
 
 def _again(books: Books, known: Registration, channels: list[str], since: int) -> Following:
@@ -127,4 +127,8 @@ def _again(books: Books, known: Registration, channels: list[str], since: int) -
         first = f"the first reading comes first (`./sluice coverage {known.connection}`)"
         raise Stop(f"Nothing is covered from {begin} on: {first}.")
     say(f"To be read again from {begin} on, newest first: {len(done)} of {counted(len(channels), 'channel')}.")
-    return Following(books, known, done, "reread", lambda one: one.deep is not None, at, f"Read again from {begin} on")
+
+    def waits(one: Channel) -> bool:
+        return one.deep is not None
+
+    return Following(books, known, done, "reread", waits, at, at, f"Read again from {begin} on")

@@ -83,7 +83,7 @@ def _entry(row: Row, now: int, *, named: bool) -> Entry:
 
 def _asked(found: Run) -> str:
     if found.thread_ts:
-        return f"of {minute(ts_us(found.thread_ts))} until {minute(found.latest)}"
+        return f"begun {minute(ts_us(found.thread_ts))}"
     return window(found.oldest, found.latest)
 
 

@@ -243,7 +243,7 @@ def test_what_is_new_is_asked_for_and_followed_until_it_is_covered(core: Core, r
         status, shown, said = run("pull", CONNECTION)
     assert status == 0
     assert shown.startswith("Covered until 20")
-    assert re.search(r"2 of 2 channels; (\d+) of \1 windows?, \d+ pages\.$", shown)
+    assert re.search(r"2 of 2 channels; 1 of 1 window, \d+ pages\.$", shown)
     assert "Asked for what is new of 2 of 2 channels." in said
 
 
