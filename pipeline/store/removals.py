@@ -145,17 +145,18 @@ class Removals:
             return False
         if found["kind"] == "disconnect" and self._untold(keys, found["connection"]):
             return False
-        if not self._drained(keys, org, found, receipt):
+        drained_at = found.get("drained_at") or self._drained(keys, org, found, receipt)
+        if drained_at is None:
             return False
         mark = ask(self._client, "HGET", keys.purging, org)
-        cursor = mark.decode().partition(" ")[0] if mark else "+"
-        if mark and ask(self._client, "XRANGE", keys.dead, f"({cursor}", "+", "COUNT", 1):
+        cursor, until = mark.decode().partition(" ")[0] if mark else "+", int(drained_at) // 1000
+        if mark and ask(self._client, "XRANGE", keys.dead, f"({cursor}", until, "COUNT", 1):
             return False
         return not dead_letters.deleted_remain(self._client, keys)
 
-    def _drained(self, keys: Keys, org: str, found: Mapping[str, str], receipt: str) -> bool:
-        """Whether every stream of the organisation was seen empty since: any may hold pages of the same channels, and
-        the server keeps what was settled as long as an entry beside it waits.
+    def _drained(self, keys: Keys, org: str, found: Mapping[str, str], receipt: str) -> str | None:
+        """When every stream of the organisation had been seen empty: any may hold pages of the same channels, and the
+        server keeps what was settled as long as an entry beside it waits.
         """
         names = (name.decode() for name in ask(self._client, "SMEMBERS", keys.connections))
         members = {name for name in names if split_connection(name)[1] == org} | {effects_of(org)}
@@ -164,7 +165,10 @@ class Removals:
         full = {name for name, length in zip(left, lengths, strict=True) if length}
         if full:
             self._write(keys.removal(receipt), "drained", json.dumps(sorted(members - full)))
-        return not full
+            return None
+        at = str(clock(self._client))
+        self._note(keys.removal(receipt), "drained_at", at)
+        return at
 
     def _write(self, key: str, field: str, value: str) -> None:
         Changes().expect(1, "EXISTS", key).do("HSET", key, field, value).commit(self._client)

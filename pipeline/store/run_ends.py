@@ -56,7 +56,7 @@ class RunEnds:
         return bool(waiting - gone)
 
     def _closed(self, part: Changes, keys: Keys, found: Run) -> Changes:
-        """As it was read: an attempt that begins at this moment is closed by itself when it is next due."""
+        """As it was read; one that has changed meanwhile is closed when it is next due."""
         part.expect(found.state, "HGET", keys.run(found.id), "state")
         part.expect(found.attempt, "HGET", keys.run(found.id), "attempt")
         part.do("HSET", keys.run(found.id), "state", "cancelled", "reason", "revoked")

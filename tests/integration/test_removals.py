@@ -408,6 +408,24 @@ def test_a_stream_that_was_seen_empty_since_need_not_be_again(core: Core) -> Non
     assert looked(core, receipt) != "emptying", "the one that is full now was empty before"
 
 
+def test_letters_that_come_later_keep_no_removal_from_its_end(core: Core) -> None:
+    """Others of the shard have theirs, all the time: only those of before have to be looked through."""
+    sluice = core.sluice
+    sluice.receive(history(said(BAD, "U1")))
+    sluice.drain()
+    receipt = core.allow("C2").json()["receipt"]
+    assert looked(core, receipt) == "emptying"
+    sluice.receive(page("C2") | {"messages": [said(BAD, "U1")]})
+    sluice.drain()
+    assert went(core) == 1
+    later = Changes()
+    letter = dead_letters.DeadLetter("00" * 17, CONNECTION, "no_ts", 1, generation=1)
+    dead_letters.bury(later, sluice.keys, sluice.vault, letter, b"{}")
+    later.commit(sluice.client)
+    assert letters(core) == [(None, None), ("C2", "message")]
+    assert looked(core, receipt) == "rewriting"
+
+
 def test_one_rewrite_serves_all_that_wait_and_the_next_ones_wait_for_theirs(core: Core) -> None:
     sluice = core.sluice
 
