@@ -13,7 +13,9 @@ from pipeline.errors import Rejected
 from pipeline.rules.versions import ts_us
 from pipeline.rules.windows import DAY_US
 
-_WRAP: Final = 2**64
+MARK_BYTES: Final = 6
+"""Two readings of a day that show as many other messages have the same mark once in 10^14 times."""
+_WRAP: Final = 2 ** (8 * MARK_BYTES)
 
 
 class Tally(NamedTuple):

@@ -10,7 +10,7 @@ import redis
 from pipeline.rules.coverage import Proof
 from pipeline.rules.outlook import Cost
 from pipeline.rules.rereading import Day, Stale, Wish
-from pipeline.rules.showing import Tally
+from pipeline.rules.showing import MARK_BYTES, Tally
 from pipeline.rules.windows import FIRST_STEP_US, Progress, Stretch
 from pipeline.store.client import ask
 from pipeline.store.keys import Keys, Shards
@@ -25,7 +25,6 @@ LIMITED: Final = "limited"
 the channel.
 """
 _SECOND_US: Final = 1_000_000
-_MARK_BYTES: Final = 8
 _NEVER: Final = "!"
 _PACKED: Final = "."
 """What days that are kept by their distances begin with."""
@@ -183,7 +182,7 @@ def _spelled_out(value: str) -> Days:
     """As it was kept in layout 2: every number whole, the mark in hexadecimal."""
     parts = (part.split(":") for part in value.split(";") if part)
     return {
-        int(number): Day(Tally(int(count), int(mark, 16)) if count else None, int(read_at) * _SECOND_US)
+        int(number): Day(Tally(int(count)).plus(Tally(0, int(mark, 16))) if count else None, int(read_at) * _SECOND_US)
         for number, count, mark, read_at in parts
     }
 
@@ -195,8 +194,8 @@ def _unless(usual: int, number: int) -> str:
 def _tally(tally: Tally | None) -> str:
     if tally is None:
         return ":"
-    return f"{tally.messages}:{urlsafe_b64encode(tally.mark.to_bytes(_MARK_BYTES)).decode().rstrip('=')}"
+    return f"{tally.messages}:{urlsafe_b64encode(tally.mark.to_bytes(MARK_BYTES)).decode()}"
 
 
 def _mark(text: str) -> int:
-    return int.from_bytes(urlsafe_b64decode(text + "="))
+    return int.from_bytes(urlsafe_b64decode(text))
