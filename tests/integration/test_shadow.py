@@ -41,3 +41,15 @@ def test_live_delivery_counts_as_before(sluice: Sluice) -> None:
     counters = core.call("GET", "/v1/status").json()["counters"]
     assert counters["delivered.message"] == len(sluice.live()) == 2
     assert not any(name.startswith("shadow.") for name in counters)
+
+
+def test_a_revocation_has_nothing_to_retract_and_is_followed_all_the_same(shadowed: Sluice) -> None:
+    core = Core(shadowed).connected()
+    core.allow("C1")
+    shadowed.receive(PAGE)
+    shadowed.drain()
+    answer = core.allow()
+    assert (answer.status_code, answer.json()["state"]) == (200, "done")
+    assert shadowed.mesh.seen == []
+    found = core.call("GET", f"/v1/receipts/{answer.json()['receipt']}").json()
+    assert (found["state"], found["removal"]["state"]) == ("delivered", "emptying")
