@@ -28,7 +28,8 @@ from pipeline.store.progress import Channel
 from pipeline.store.runs import MARKS, Run
 from pipeline.store.runs_shown import shown
 
-_WORST_FIRST: Final = (*STUCK, "kept back", "behind", "never", "backfill", "covered")
+WORST_FIRST: Final = (*STUCK, "kept back", "behind", "never", "backfill", "covered")
+"""Every word that ends a line; channels are drawn in this order."""
 _NARROWEST: Final = 40
 _LINES: Final = 30
 _NOTHING: Final = (
@@ -94,7 +95,7 @@ class Covered:
         """The drawing, channels in trouble first; what to do where there is none."""
         if not self.channels:
             return screen.wrapped(_NOTHING)
-        lines = sorted(map(self._line, self.channels), key=lambda one: (_WORST_FIRST.index(one.said), one.name))
+        lines = sorted(map(self._line, self.channels), key=lambda one: (WORST_FIRST.index(one.said), one.name))
         some, more = (lines[:limit], lines[limit:]) if limit > 0 else (lines, [])
         label, said = max(len(one.name) for one in some), max(len(one.said) for one in some)
         parts = axis(some, self.at, width - label - said - 2)
@@ -119,7 +120,7 @@ class Covered:
         said = ["kept back" if one.name not in self.pullable else state, state, *map(word, stuck)]
         return Line(
             one.name,
-            min(said, key=_WORST_FIRST.index),
+            min(said, key=WORST_FIRST.index),
             int(one.fields.get("start", 0)),
             one.covered,
             asked=tuple(map(_window, asked)),
