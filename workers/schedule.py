@@ -225,7 +225,7 @@ class Outgoing:
             _log.log(level, "trigger.unavailable", extra={"run": run.id, "kind": outage.what})
             return "blocked" if refused else "unavailable"
         except Rejected as refusal:
-            # Soon at first: a user who was cut off for a moment is found connected by the look before and the one after.
+            # Soon at first: a user who was cut off for a moment is found connected by the looks before and after.
             wait = stores.schedule.backoff(keys, run.item, run.id, None)
             at = clock(stores.client) + int(wait * 1e6)
             stores.ledger.runs.not_asked(attempt, at, reason=refusal.reason, blocked=True)
