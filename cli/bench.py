@@ -21,6 +21,8 @@ class Subject(NamedTuple):
 
 SUBJECTS = {
     "mesh": Subject("latency under the client, records/s of the reference mesh on one core", "bench.mesh"),
+    "ledger": Subject("what a year of pulls of 1,000 channels leaves in the store", "bench.ledger"),
+    "dispatch": Subject("finding what is due of 100,000 connections, beside one plain ZRANGEBYSCORE", "bench.dispatch"),
 }
 
 

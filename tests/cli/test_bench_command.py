@@ -7,6 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench import ledger
+from bench.dispatch import town
+from bench.ledger import year
 from bench.mesh import latency, sqlite
 from bench.result import Claim, Found, Series, ratio
 from bench.rounds import side_by_side
@@ -77,3 +80,21 @@ def test_the_mesh_is_measured_against_itself_and_against_the_floor() -> None:
     # One batch has nothing to travel beside it: 50 ms must show, or the latency is none.
     assert claim.series.values[0] < 0.8
     assert {sqlite.FLOOR, sqlite.LOGGED, "zstd / floor", "zstd / identity"} <= {series.name for series in kept.series}
+
+
+def test_a_year_leaves_as_much_after_one_night_as_after_the_next() -> None:
+    found = ledger.measure(quick=True)
+    [total] = [series for series in found.series if series.name == "all of it"]
+    least, _, most = total.spread
+    assert least > 100_000, "every channel leaves something"
+    assert most < 1.1 * least, "but no night leaves more than the one before"
+    assert {series.name for series in found.series} >= {"threads of the last days", year.RUNS, "what the mesh was told"}
+    assert found.claims[0].met, "what is kept of 100 channels, times ten"
+
+
+def test_dispatch_is_measured_beside_the_plain_question_and_deals_with_all_that_is_due() -> None:
+    with town.built(2000) as place:
+        assert place.due == 20
+        costs = {name: way() for name, way in (("plain", place.plain), ("all", place.shared), ("sent", place.sent))}
+        assert 0 < costs["plain"] < costs["all"] < costs["sent"]
+        assert place.planned() > costs["plain"]
