@@ -24,7 +24,7 @@ from cli.timeline import Line, axis, header, legend, row
 from pipeline.rules.outlook import Outlook, state_of
 from pipeline.rules.windows import Stretch
 from pipeline.store.connections import Registration
-from pipeline.store.progress import Channel
+from pipeline.store.progress import LIMITED, Channel
 from pipeline.store.runs import MARKS, Run
 from pipeline.store.runs_shown import shown
 
@@ -107,7 +107,7 @@ class Covered:
             *(row(one, parts, label, screen.ink) for one in some),
             *(screen.wrapped(rest) if more else []),
             "",
-            *legend(parts, width, screen.ink),
+            *legend(some, parts, width, screen.ink),
             "",
         ]
 
@@ -126,12 +126,16 @@ class Covered:
             asked=tuple(map(_window, asked)),
             again=tuple(_window(marked[mark]) for mark in ("re",) if mark in marked),
             stuck=(*map(_window, stuck), *late),
+            hidden=int(one.fields.get(LIMITED, 0)),
         )
 
     def said(self) -> list[str]:
         """What keeps it from going on, and what is left to do."""
         hindered = obstacle(self.books, self.known)
-        return [*([hindered] if hindered else []), *self._stuck(), *self._held(), *self._outlook()]
+        hidden = sum(LIMITED in one.fields for one in self.channels)
+        plan = f"Slack's plan may hide older messages of {counted(hidden, 'channel')}: what it shows is read."
+        obstacles = [*([hindered] if hindered else []), *([plan] if hidden else [])]
+        return [*obstacles, *self._stuck(), *self._held(), *self._outlook()]
 
     def _stuck(self) -> list[str]:
         stuck = Counter((word(run), run.reason or "no answer") for run in self.runs.values() if word(run) in STUCK)

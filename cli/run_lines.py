@@ -7,6 +7,7 @@ from cli.moments import minute, span, window
 from pipeline.rules.rereading import bounds
 from pipeline.rules.versions import ts_us
 from pipeline.store.held_sweeps import Missing
+from pipeline.store.progress import LIMITED
 from pipeline.store.runs import Run
 from pipeline.store.runs_shown import Row, Shown
 
@@ -92,9 +93,9 @@ def _channels(channels: Sequence[str]) -> str:
 
 
 def _next(row: Row, now: int) -> str:
-    """What an open run waits for: an answer, a place, or the end of what is in its way."""
+    """What an open run waits for: an answer, a place, the end of what is in its way. Of one that has ended, a flaw."""
     if row.due is None:
-        return ""
+        return "; Slack's plan hides some" if row.run.reason == LIMITED else ""
     why = f"; {row.run.reason}" if row.run.reason else ""
     when = f"in {span(row.due - now)}" if row.due > now else "now"
     if row.out:

@@ -37,7 +37,7 @@ class Screen:
     @property
     def ink(self) -> Ink:
         """What a drawing may use: block marks only where the encoding has them and the locale is not plain C."""
-        return Ink(unicode=self._encodes("█▓▒·") and self._locale() not in _PLAIN, colours=self.colours)
+        return Ink(unicode=self._encodes("█▓▒░·") and self._locale() not in _PLAIN, colours=self.colours)
 
     def _encodes(self, text: str) -> bool:
         try:

@@ -16,7 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 from pipeline.rules.windows import DAY_US, HOUR_US, SLACK_BEGAN_US, Stretch
 
-Kind = Literal["covered", "again", "asked", "stuck", "never", "unwanted"]
+Kind = Literal["covered", "again", "asked", "stuck", "never", "unwanted", "hidden"]
 _PARTS: Final = ((91 * DAY_US, "13 weeks"), (7 * DAY_US, "7 days"), (DAY_US, "the last day"))
 """How long ago a part begins, and what it is called; before the first one is the rest."""
 _LEGEND: Final[dict[Kind, str]] = {
@@ -25,14 +25,24 @@ _LEGEND: Final[dict[Kind, str]] = {
     "asked": "asked for",
     "stuck": "stuck",
     "never": "not asked yet",
+    "hidden": "Slack's plan may hide some",
 }
-_COLOURS: Final[dict[Kind, str]] = {"covered": "32", "again": "36", "asked": "33", "stuck": "1;31", "never": "2"}
-_UNICODE: Final[dict[Kind, str]] = dict(zip(Kind.__args__, "█▓▒!· ", strict=True))  # type: ignore[attr-defined]
-_ASCII: Final[dict[Kind, str]] = dict(zip(Kind.__args__, "#+=!. ", strict=True))  # type: ignore[attr-defined]
+_MARKS: Final[dict[Kind, tuple[str, str, str]]] = {
+    "covered": ("█", "#", "32"),
+    "again": ("▓", "+", "36"),
+    "asked": ("▒", "=", "33"),
+    "stuck": ("!", "!", "1;31"),
+    "never": ("·", ".", "2"),
+    "hidden": ("░", "-", "35"),
+    "unwanted": (" ", " ", ""),
+}
+"""A kind's character, the one of ASCII, its colour."""
 
 
 class Line(NamedTuple):
-    """What is known of one channel (microseconds). At or before `start` nothing is wanted; `said` ends the line."""
+    """What is known of one channel (microseconds). At or before `start` nothing is wanted; up to `hidden` Slack's plan
+    may hide some of what is covered; `said` ends the line.
+    """
 
     name: str
     said: str
@@ -41,6 +51,7 @@ class Line(NamedTuple):
     asked: tuple[Stretch, ...] = ()
     again: tuple[Stretch, ...] = ()
     stuck: tuple[Stretch, ...] = ()
+    hidden: int = 0
 
 
 class Ink(NamedTuple):
@@ -51,7 +62,7 @@ class Ink(NamedTuple):
 
     def mark(self, kind: Kind) -> str:
         """The character of a kind, without its colour."""
-        return (_UNICODE if self.unicode else _ASCII)[kind]
+        return _MARKS[kind][0 if self.unicode else 1]
 
     def drawn(self, kinds: Sequence[Kind]) -> str:
         """Cells as text: neighbours of a kind share a colour."""
@@ -63,7 +74,8 @@ class Ink(NamedTuple):
         return made
 
     def _coloured(self, kind: Kind, text: str) -> str:
-        return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self.colours and kind in _COLOURS else text
+        colour = _MARKS[kind][2] if self.colours else ""
+        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
 
 class Part(NamedTuple):
@@ -114,10 +126,12 @@ def row(line: Line, parts: Sequence[Part], label: int, ink: Ink) -> str:
     return f"{line.name[:label]:<{label}} {bar} {line.said}".rstrip()
 
 
-def legend(parts: Sequence[Part], width: int, ink: Ink) -> list[str]:
+def legend(lines: Sequence[Line], parts: Sequence[Part], width: int, ink: Ink) -> list[str]:
     """What the marks mean, and that the line has several scales, in lines of `width` characters."""
     made, room = [""], width
     for kind, meaning in _LEGEND.items():
+        if kind == "hidden" and not any(line.hidden for line in lines):
+            continue  # few teams have such a plan
         if len(meaning) + 4 > room:
             made, room = [*made, ""], width
         gap = "  " if made[-1] else ""
@@ -135,7 +149,8 @@ def _kind(line: Line, cell: Stretch) -> Kind:
     if _touches(line.asked, cell):
         return "asked"
     if line.covered is not None and line.covered.tail <= middle <= line.covered.head:
-        return "again" if _touches(line.again, cell) else "covered"
+        seen: Kind = "hidden" if middle <= line.hidden else "covered"
+        return "again" if _touches(line.again, cell) else seen
     return "unwanted" if middle <= line.start else "never"
 
 

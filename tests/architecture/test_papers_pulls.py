@@ -37,7 +37,7 @@ def test_every_state_that_a_run_can_show_is_explained() -> None:
 
 def test_every_word_of_the_drawing_is_explained() -> None:
     assert not [word for word in WORST_FIRST if f"`{word}`" not in PAGE]
-    assert legend(axis([Line("C1", "")], 4000 * DAY_US * 5, 60), 80, Ink())[0] in PAGE
+    assert legend([], axis([Line("C1", "")], 4000 * DAY_US * 5, 60), 80, Ink())[0] in PAGE
     assert {kind for kind in MARKS if f"(`{kind}`)" in PAGE} == set(MARKS)
 
 

@@ -40,6 +40,17 @@ def test_what_is_covered_asked_for_stuck_and_not_wanted_is_told_apart() -> None:
     ]
 
 
+def test_what_slacks_plan_may_hide_does_not_pass_for_covered() -> None:
+    line = Line("C1", "covered", 0, WHOLE, again=(Stretch(NOW - 9 * HOUR_US, NOW),), hidden=NOW - 50 * DAY_US)
+    [_, shown] = drawn(line, width=40)
+    assert shown == "C1 |░░░░░░░░░|░░░░█████|█████████|█████▓▓▓▓ covered"
+    [_, plain] = drawn(line, width=40, ink=Ink(unicode=False))
+    assert plain == "C1 |---------|----#####|#########|#####++++ covered"
+    parts = axis([line], NOW, 40)
+    assert "░ Slack's plan may hide some" in "\n".join(legend([line], parts, 80, Ink()))
+    assert "hide" not in "\n".join(legend([line._replace(hidden=0)], parts, 80, Ink()))
+
+
 def test_a_short_window_that_does_not_come_is_seen_however_wide_a_cell_is() -> None:
     minute = Stretch(NOW - 60_000_000, NOW)
     [_, line] = drawn(Line("C1", "overdue", 0, Stretch(0, minute.tail), stuck=(minute,)))
@@ -71,7 +82,7 @@ def test_every_line_is_as_wide_as_was_asked_for() -> None:
 def test_a_terminal_without_unicode_gets_ascii() -> None:
     [_, line] = drawn(Line("C1", "backfill", 0, Stretch(NOW - DAY_US, NOW)), width=24, ink=Ink(unicode=False))
     assert line == "C1 |.....|.....|.....|##### backfill"
-    shown = "\n".join(legend(axis([Line("C1", "")], NOW, 40), 80, Ink(unicode=False)))
+    shown = "\n".join(legend([], axis([Line("C1", "")], NOW, 40), 80, Ink(unicode=False)))
     assert shown.isascii()
 
 
@@ -83,13 +94,13 @@ def test_colours_are_those_of_the_marks_and_nothing_else_changes() -> None:
 
 def test_the_legend_names_every_mark_and_the_scales_in_the_width_that_there_is() -> None:
     parts = axis([Line("C1", "")], NOW, 60)
-    assert legend(parts, 80, Ink()) == [
+    assert legend([], parts, 80, Ink()) == [
         "█ covered  ▓ read again now  ▒ asked for  ! stuck  · not asked yet",
         "Times are UTC. Each part has its own scale: the time before, 13 weeks, 7 days,",
         "the last day.",
     ]
     for width in (20, 40, 60):
-        assert max(map(len, legend(parts, width, Ink()))) <= width
-    coloured = legend(parts, 40, Ink(colours=True))
-    assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in coloured] == legend(parts, 40, Ink())
-    assert legend(axis([Line("C1", "", NOW - HOUR_US)], NOW, 60), 80, Ink())[1] == "Times are UTC."
+        assert max(map(len, legend([], parts, width, Ink()))) <= width
+    coloured = legend([], parts, 40, Ink(colours=True))
+    assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in coloured] == legend([], parts, 40, Ink())
+    assert legend([], axis([Line("C1", "", NOW - HOUR_US)], NOW, 60), 80, Ink())[1] == "Times are UTC."

@@ -225,6 +225,17 @@ def test_coverage_says_what_is_in_the_way(core: Core, run: Run) -> None:
     assert f"nothing is asked for until `./sluice resume {CONNECTION}`" in run("coverage", CONNECTION)[1]
 
 
+def test_what_slacks_plan_hides_is_told_by_both_commands(core: Core, run: Run) -> None:
+    pulls = allowed(core, "C1", "C2")
+    attempt = pulls.ask(pulls.plan()[0])
+    first, second = (pages(channel(name), attempt) for name in ("C1", "C2"))
+    pulls.answer(attempt, *({**page, "is_limited": True} for page in first), *second)
+    shown = run("coverage", CONNECTION, "--width", "80")[1]
+    assert [("░" in line, "█" in line) for line in shown.splitlines()[3:5]] == [(True, False), (False, True)]
+    assert "Slack's plan may hide older messages of 1 channel: what it shows is read." in shown
+    assert run("pulls")[1].splitlines()[-1].endswith("; Slack's plan hides some")
+
+
 def test_of_many_channels_those_in_trouble_are_drawn_and_the_rest_is_summed_up(core: Core, run: Run) -> None:
     names = [f"C{number:04}" for number in range(1000)]
     pulls = allowed(core, *names)
