@@ -90,9 +90,11 @@ def plan_back(channels: Iterable[Progress], regime: Regime = STANDARD) -> list[W
 
 
 def next_step(step: int, requests: int, regime: Regime = STANDARD) -> int:
-    """The length of the slice after one that took so many requests: longer after a near-empty one, else shorter."""
+    """The length of the slice after one that took so many requests: longer after a near-empty one, much longer after
+    one of a single page, else shorter.
+    """
     if requests <= regime.few:
-        return min(step * 4, LONGEST_STEP_US)
+        return min(step * (4 if requests > 1 else 16), LONGEST_STEP_US)
     return max(step // 4, HOUR_US) if requests > regime.many else step
 
 

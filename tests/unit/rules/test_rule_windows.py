@@ -204,7 +204,9 @@ def test_a_slice_is_never_shorter_than_an_hour_or_longer_than_ten_years(step: in
 
 
 def test_slices_follow_what_comes_back() -> None:
-    assert next_step(FIRST_STEP_US, 1) > FIRST_STEP_US
+    assert next_step(FIRST_STEP_US, 1) == 16 * FIRST_STEP_US
+    assert next_step(FIRST_STEP_US, STANDARD.few) == 4 * FIRST_STEP_US
+    assert next_step(FIRST_STEP_US, STANDARD.few + 1) == FIRST_STEP_US
     assert next_step(FIRST_STEP_US, STANDARD.many) == FIRST_STEP_US
     assert next_step(FIRST_STEP_US, STANDARD.many + 1) < FIRST_STEP_US
 
