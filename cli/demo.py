@@ -1,6 +1,6 @@
 """`./sluice demo`: one full pass on fresh state, counted by an outside ledger; then everything stops.
 
-With `--faults` it is a pass under faults (`cli.faulty`), held against the workspace itself.
+With `--faults` it is a pass under faults (`cli.faulty`), held against the workspace itself; with `--seeds` one a seed.
 """
 
 import argparse
@@ -11,13 +11,14 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from cli import balance, faulty, leaks
+from cli import balance, faulty, leaks, seeds
 from cli.exits import Exit
 from cli.options import SimulatorOptions, StackOptions, fault_names, slack_export
 from cli.stack import Stack
 from cli.story import Choose, every_other, tell
 from cli.supervisor import StartFailed
-from cli.walk import Player, StalledError, Walk, players
+from cli.walk import Player, Say, StalledError, Walk, players
+from simulator.faults import named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--allow", metavar="C1,C2|*", help="channels to allow (default: the 1st, 3rd, 5th …)")
     parser.add_argument("--faults", type=fault_names, metavar="A,B|all", help="what goes wrong: docs/faults.md")
+    parser.add_argument("--seeds", type=seeds.numbers, metavar="1-50", help="with --faults: one pass a seed")
     parser.add_argument(
         "--time-scale",
         type=_scale,
@@ -58,15 +60,22 @@ def _scale(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 only if the outside ledger balances."""
-    with tempfile.TemporaryDirectory(prefix="sluice-demo-") as scratch:
-        try:
-            if args.faults:
-                return _under_faults(args, Path(scratch))
+    """0 only if the outside ledger balances or, under faults, if every pass kept what is promised."""
+    if args.seeds and not args.faults:
+        print("sluice: --seeds goes with --faults", file=sys.stderr)
+        return Exit.USAGE
+    if args.seeds:
+        return seeds.play(args.seeds, lambda seed: _under_faults(args, seed, lambda _: None), as_json=args.json)
+    try:
+        if args.faults:
+            outcome = _under_faults(args, args.seed, _say)
+            print(faulty.as_json(outcome) if args.json else faulty.as_table(outcome))
+            return Exit.DONE if outcome.kept else Exit.FAILED
+        with tempfile.TemporaryDirectory(prefix="sluice-demo-") as scratch:
             account, seconds = _pass(args, Path(scratch))
-        except (StartFailed, StalledError) as error:
-            print(f"sluice: {error}", file=sys.stderr)
-            return Exit.FAILED
+    except (StartFailed, StalledError) as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return Exit.FAILED
     print(_json(account, seconds) if args.json else _table(account, seconds))
     return Exit.DONE if account.balanced else Exit.FAILED
 
@@ -93,30 +102,38 @@ def _pass(args: argparse.Namespace, state: Path) -> tuple[balance.Account, float
     return account, time.monotonic() - begun
 
 
-def _under_faults(args: argparse.Namespace, state: Path) -> Exit:
-    """0 only if the mesh is what Slack shows, and every fault has struck."""
+def _under_faults(args: argparse.Namespace, seed: int, say: Say) -> faulty.Outcome:
+    """One pass on fresh state, and what came of it. Raises `StartFailed` and `StalledError`."""
     begun = time.monotonic()
     simulator = SimulatorOptions(
         connections=args.connections,
         channels=args.channels,
         messages=args.messages,
-        seed=args.seed,
+        seed=seed,
         workspace=args.workspace,
         stray=-1,
         faults=args.faults,
         time_scale=args.time_scale,
     )
-    with Stack(state, StackOptions(simulator=simulator, given=faulty.GIVEN)) as stack:
-        stack.start([name for name in stack.names if name != "flower"], progress=_say)
+    options = StackOptions(simulator=simulator, given=faulty.GIVEN)
+    with tempfile.TemporaryDirectory(prefix="sluice-demo-") as scratch, Stack(Path(scratch), options) as stack:
+        stack.start([name for name in stack.names if name != "flower"], progress=say)
         secrets = stack.secrets
         operator, mesh = secrets.operator_token.get_secret_value(), secrets.mesh_token.get_secret_value()
-        with Walk(stack.urls, operator, mesh, _say) as walk:
+        with Walk(stack.urls, operator, mesh, say) as walk:
             played = faulty.Faulty(walk, players(args.connections), _chooser(args.allow), args.faults)
-            outcome = played.play(state)
-        _say("stopping …")
-    again = f"./sluice demo --faults {args.faults} --seed {args.seed} --time-scale {args.time_scale:g}"
-    print(faulty.as_json(outcome, again, begun) if args.json else faulty.as_table(outcome, again, begun))
-    return Exit.DONE if outcome.kept else Exit.FAILED
+            outcome = played.play(Path(scratch))
+        say("stopping …")
+    outcome.seconds, outcome.again = round(time.monotonic() - begun, 1), _again(args, seed)
+    return outcome
+
+
+def _again(args: argparse.Namespace, seed: int) -> str:
+    """The command line that repeats a pass."""
+    given = {"faults": named(args.faults), "seed": seed}
+    plain = {"connections": 1, "channels": 6, "messages": 400, "time_scale": faulty.TIME_SCALE}
+    given |= {name: getattr(args, name) for name, usual in plain.items() if getattr(args, name) != usual}
+    return "./sluice demo " + " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
 
 
 def account_for(

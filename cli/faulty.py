@@ -24,12 +24,17 @@ TIME_SCALE: Final = 0.002
 """Seconds that a second takes for Slack's limits, Paragon's retries and everything that happens meanwhile."""
 ENDED: Final = ("covered", "cancelled", "halved", "held", "missed")
 """States of a run that nothing more is wanted of."""
+_GOING: Final = ("requested", "receiving")
+_MARKS: Final = ("run", "back", "re", "th")
+"""The fields of a channel's coverage that name its open runs."""
 _SETTLING_SECONDS: Final = 15.0
 
 
 @dataclass
 class Outcome:
-    """What the demo under faults prints. `struck` counts each fault, `runs` the windows by state."""
+    """What the demo under faults prints. `struck` counts each fault, `runs` the newest windows by state; `again` is the
+    command line that repeats it.
+    """
 
     exact: Exact
     struck: dict[str, int]
@@ -37,6 +42,8 @@ class Outcome:
     twice: int
     leaked: int
     problems: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    again: str = ""
 
     @property
     def kept(self) -> bool:
@@ -113,23 +120,20 @@ class Faulty:
 
     def _again(self) -> list[str]:
         """Everything that is covered is read again, whole, with every thread."""
-        since = time.time_ns() // 1000
         asked = {}
         for player in self._everybody:
             answer = self._walk.api.post(f"{player.path}/pulls", json={}).raise_for_status().json()
             asked[player] = answer["again"]
         self._say(f"3. {sum(map(len, asked.values()))} channels are read again, with every thread")
-        self._wait("the final reading", lambda: all(self._read(one, names, since) for one, names in asked.items()))
+        self._wait("the final reading", lambda: all(self._read(one, names) for one, names in asked.items()))
         missing = sum(len(set(_allowed(self._walk, one)).difference(names)) for one, names in asked.items())
         return [f"{missing} channels were not read again"] if missing else []
 
-    def _read(self, player: Player, channels: list[str], since: int) -> bool:
-        """Whether the second reading has come to the beginning of each of these channels."""
-        coverage = self._coverage(player)
-        runs = [run for run in self._walk.runs(player) if run["kind"] == "reread" and run["replies"]]
-        done = {name for run in runs for name in run["channels"] if run["requested_at"] >= since
-                and run["state"] in ENDED and run["oldest"] <= coverage[name]["tail"]}  # fmt: skip
-        return done.issuperset(channels)
+    def _read(self, player: Player, channels: list[str]) -> bool:
+        """Whether nothing of what was asked to be read again is left, and no thread either."""
+        coverage = self._walk.coverage(player)
+        left = [one for one in channels if coverage["channels"][one]["again"] is not None]
+        return not (left or coverage["plan"]["moved_threads"])
 
     def _compared(self) -> Exact:
         """What is on its way to the mesh has a moment to get there."""
@@ -148,9 +152,14 @@ class Faulty:
 
     def _open(self) -> list[str]:
         """Windows that are neither covered nor explained; what goes on by itself has just been asked for."""
-        states = [run["state"] for player in self._everybody for run in self._walk.runs(player)]
-        wrong = Counter(state for state in states if state not in (*ENDED, "requested", "receiving"))
-        return [f"{number} windows are {state}" for state, number in wrong.items()]
+        wrong = Counter[str]()
+        for player in self._everybody:
+            states = {run["id"]: run["state"] for run in self._walk.runs(player)}
+            known = self._coverage(player)
+            # One that is open and not among the newest has been open for long.
+            waiting = {name for one in known.values() for mark in _MARKS if (name := one[mark])}
+            wrong += Counter(states.get(name, "open for long") for name in states.keys() | waiting)
+        return [f"{number} windows are {state}" for state, number in wrong.items() if state not in (*ENDED, *_GOING)]
 
     def _wait(self, what: str, done: Callable[[], bool]) -> None:
         def settled() -> bool:
@@ -161,11 +170,13 @@ class Faulty:
         self._walk.until(what, settled, moving=self._moving)
 
     def _moving(self) -> object:
-        status = self._walk.simulator.get("/_sim/status").json()
-        return status["callbacks"]["accepted"], self._walk.status()["backlog"]
+        """What changes while the dust settles. Heads go on for ever, and say nothing of it."""
+        coverage = [one for player in self._everybody for one in self._coverage(player).values()]
+        past = [[one[name] for name in ("tail", "again", *_MARKS[1:])] for one in coverage]
+        return self._walk.status()["backlog"], past
 
     def _coverage(self, player: Player) -> dict[str, Any]:
-        found: dict[str, Any] = self._walk.api.get(f"{player.path}/coverage").raise_for_status().json()["channels"]
+        found: dict[str, Any] = self._walk.coverage(player)["channels"]
         return found
 
     def _sim(self) -> dict[str, Any]:
@@ -188,15 +199,15 @@ def _allowed(walk: Walk, player: Player) -> list[str]:
     return channels
 
 
-def as_json(outcome: Outcome, again: str, begun: float) -> str:
+def as_json(outcome: Outcome) -> str:
     """One object; ids instead of contents."""
     shown: dict[str, Any] = {"exact": outcome.exact.numbers(), "faults": outcome.struck, "runs": outcome.runs}
     shown |= {"twice": outcome.twice, "leaked": outcome.leaked, "problems": outcome.problems}
-    shown |= {"ids": outcome.exact.lines(), "again": again, "kept": outcome.kept}
-    return json.dumps(shown | {"seconds": round(time.monotonic() - begun, 1)})
+    shown |= {"ids": outcome.exact.lines(), "again": outcome.again, "kept": outcome.kept}
+    return json.dumps(shown | {"seconds": outcome.seconds})
 
 
-def as_table(outcome: Outcome, again: str, begun: float) -> str:
+def as_table(outcome: Outcome) -> str:
     """The same for people."""
     rows = [("struck", "")] if outcome.struck else []
     rows += [(f"  {name.replace('_', ' ')}", str(number)) for name, number in outcome.struck.items()]
@@ -208,4 +219,4 @@ def as_table(outcome: Outcome, again: str, begun: float) -> str:
     lines = [f"{name:<{wide}} {number:>8}".rstrip() for name, number in rows]
     lines += [*outcome.exact.lines(), *(f"problem: {problem}" for problem in outcome.problems)]
     verdict = "the mesh is what Slack shows" if outcome.kept else "NOT what was promised"
-    return "\n".join([*lines, f"{verdict}, in {time.monotonic() - begun:.1f} s", f"again: {again}"])
+    return "\n".join([*lines, f"{verdict}, in {outcome.seconds} s", f"again: {outcome.again}"])

@@ -43,6 +43,11 @@ def parse(text: str) -> tuple[str, ...]:
     return tuple(name for name in FAULTS if name in named)
 
 
+def named(names: str) -> str:
+    """Names as somebody would type them: all where it is all of them."""
+    return "all" if parse(names) == FAULTS else names
+
+
 class Faults:
     """`on` are the faults that may strike; `counts` how often each did; `taken` what should have been refused and was
     not; `present` the states that hold right now (`credential`, `disabled`, `restricted`).

@@ -69,6 +69,26 @@ def test_a_state_lasts_until_somebody_has_run_into_it(bench):
     assert (found["present"], found["over"], found["counts"]) == ([], True, {"disabled": 1})
 
 
+def test_what_strikes_by_chance_has_more_time_to_strike_once_but_not_for_ever(bench):
+    async def never() -> list[dict[str, Any]]:
+        async with bench(faults=("limited",), **(QUICK | {"time_scale": 0.00002})) as b:
+            await b.connect()
+            await b.idle()
+            await b.trigger([])
+            seen = []
+            for _ in range(2000):
+                seen.append(await b.get("/_sim/faults"))
+                if seen[-1]["over"]:
+                    return seen
+                await asyncio.sleep(0.005)
+            return seen
+
+    seen = asyncio.run(never())
+    assert any(121 < one["minute"] < 480 for one in seen)
+    assert [one["over"] for one in seen] == [one["minute"] >= 480 for one in seen]
+    assert seen[-1]["over"]
+
+
 def test_an_unknown_fault_is_refused_by_name(bench):
     async def asked() -> httpx.Response:
         async with bench(channels=1, messages=1) as b:
