@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from pipeline.rules.regimes import Regime, shortest_period, time_for
 from pipeline.rules.rereading import Day, days_to_read
-from pipeline.rules.windows import SLACK_BEGAN_US, Progress
+from pipeline.rules.windows import SETTLING_US, SLACK_BEGAN_US, Progress
 
 State = Literal["never", "backfill", "covered", "behind"]
 _LATE: Final = 2
@@ -68,7 +68,7 @@ def state_of(progress: Progress, now: int, period: int) -> State:
     """Where a channel stands: never read, being read back, covered, or behind by more than its period."""
     if progress.covered is None:
         return "never"
-    if progress.covered.head < now - _LATE * period:
+    if progress.covered.head < now - SETTLING_US - _LATE * period:
         return "behind"
     return "covered" if progress.complete else "backfill"
 
