@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cli.books import Books, Stop
 from cli.obstacles import obstacle
-from cli.run_lines import counted
+from cli.run_lines import STUCK, counted, word
 from cli.screen import Progress, say
 from pipeline.store.connections import Registration
 from pipeline.store.progress import Channel
@@ -88,11 +88,13 @@ class Following:
         runs = [found for found in self.runs.values() if found.state != "halved"]
         if not runs:
             return f"{channels}; nothing was asked for yet" if waiting else channels
-        ended, pages, dead = (
-            sum(numbers) for numbers in zip(*((not r.open, r.pages, r.dead) for r in runs), strict=True)
-        )
-        letters = f", {counted(dead, 'dead letter')}" if dead else ""
-        return f"{channels}; {ended} of {counted(len(runs), 'window')}, {counted(pages, 'page')}{letters}"
+        dead, stuck = sum(run.dead for run in runs), [run for run in runs if word(run) in STUCK]
+        said = [
+            f"{channels}; {sum(not run.open for run in runs)} of {counted(len(runs), 'window')}",
+            counted(sum(run.pages for run in runs), "page"),
+            *([counted(dead, "dead letter")] if dead else []),
+        ]
+        return "; ".join([", ".join(said), *sorted({f"{word(run)}: {run.reason or 'no answer'}" for run in stuck})])
 
     def _stuck(self, waiting: Sequence[Channel]) -> str | None:
         """Why it does not go on, where every window that is waited for needs somebody."""

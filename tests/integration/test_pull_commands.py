@@ -346,6 +346,7 @@ def test_what_nobody_can_go_on_with_ends_the_waiting(core: Core, run: Run) -> No
     pulls.stores.ledger.runs.block(pulls.get(name), TODAY, "slack_refused")
     status, _, said = run("pull", CONNECTION)
     assert (status, "C1: it does not go on by itself (slack_refused)." in said) == (1, True)
+    assert "0 of 1 channel; 0 of 1 window, 0 pages; blocked: slack_refused" in said
 
 
 def test_what_cannot_be_asked_for_is_said_in_a_sentence(core: Core, run: Run) -> None:
