@@ -61,10 +61,10 @@ def main(argv: list[str]) -> int:
 
 
 def listing() -> str:
-    """All commands on one screen."""
-    title = "Sluice takes customers' Slack in through Paragon and delivers what is allowed to the service mesh."
+    """All commands on one screen of 24 rows and 80 columns, with a row for the prompt."""
+    title = "Sluice takes customers' Slack in and delivers what is allowed to the mesh."
     rows = [f"  ./sluice {name:<10}{command.summary}" for name, command in COMMANDS.items()]
-    return "\n".join([title, "", *rows, "", "`./sluice <command> --help` tells more.", f"Exit status: {Exit.__doc__}"])
+    return "\n".join([title, "", *rows, "`./sluice <command> --help` tells more, and what its exit status says."])
 
 
 def _run(name: str, rest: list[str]) -> int:

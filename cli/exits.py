@@ -1,4 +1,4 @@
-"""What the exit status of a command says; `./sluice` prints this list."""
+"""What the exit status of a command says; `--help` of each prints this list."""
 
 from enum import IntEnum
 
