@@ -50,7 +50,7 @@ class Wishes:
         """
         keys = self._shards.of(connection)
         for one in channels:
-            if one.deep is None or not one.deep.read or "th" in one.fields:
+            if one.deep is None or not one.deep.read:
                 continue
             coverage = keys.coverage(connection)
             changes = Changes().expect(one.fields["deep"], "HGET", coverage, f"{one.name}|deep")

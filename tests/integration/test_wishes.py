@@ -110,18 +110,37 @@ def test_a_reading_that_is_not_sound_or_not_from_the_beginning_ends_no_thread_th
     assert "again" not in pulls.shown("C1")
 
 
-def test_a_thread_that_could_not_be_read_leaves_what_was_not_seen_where_it_is(pulls: Pulls, channel: Channel) -> None:
+def test_a_thread_that_slack_cut_short_leaves_what_was_not_seen_where_it_is(pulls: Pulls, channel: Channel) -> None:
     want(pulls)
-    while pulls.plan(at=TODAY) or any(run.open for run in pulls.stores.ledger.runs.listing(CONNECTION)):
-        open_ = [run for run in pulls.stores.ledger.runs.listing(CONNECTION) if run.open]
+    listing = pulls.stores.ledger.runs.listing
+    while pulls.plan(at=TODAY) or any(run.open for run in listing(CONNECTION)):
+        open_ = [run for run in listing(CONNECTION) if run.open]
         attempt = pulls.ask(min(open_, key=lambda one: one.kind == "thread").id)
-        flaw = {"is_limited": attempt.run.kind == "thread"}
-        shown = [one for one in pages(channel, attempt) if not flaw["is_limited"] or one["cursor"] == ""]
-        pulls.answer(attempt, *(one | flaw | {"has_more": False, "next_cursor": ""} for one in shown))
+        made = pages(channel, attempt)
+        if attempt.run.kind == "thread":
+            made = [one | {"messages": one["messages"][:1], "is_limited": True} for one in made]
+        pulls.answer(attempt, *made)
         pulls.looked(at=now_us() + 1_000_000)
     pulls.drain()
     assert delivered(pulls, "C1") == channel.truth()
     assert "again" not in pulls.shown("C1")
+
+
+def test_nothing_ends_before_the_last_of_several_threads_is_read(pulls: Pulls, channel: Channel) -> None:
+    channel.post(other := yesterday(-38 * 86400))
+    channel.post(yesterday(41), thread=other)
+    want(pulls)
+    settle(pulls, channel)
+    want(pulls)
+    listing, kinds = pulls.stores.ledger.runs.listing, []
+    while pulls.plan(at=TODAY) or any(run.open for run in listing(CONNECTION)):
+        pulls.drain()
+        assert delivered(pulls, "C1") == channel.truth()
+        run = min((one for one in listing(CONNECTION) if one.open), key=lambda one: one.kind == "thread")
+        pulls.answer(attempt := pulls.ask(run.id), *pages(channel, attempt))
+        pulls.looked(at=now_us() + 1_000_000)
+        kinds.append(run.kind)
+    assert kinds[-2:] == ["thread", "thread"]
 
 
 def test_a_newer_wish_is_not_answered_by_a_reading_of_the_one_before(pulls: Pulls, channel: Channel) -> None:
