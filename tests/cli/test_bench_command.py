@@ -74,11 +74,12 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 
 
 def test_the_mesh_is_measured_against_itself_and_against_the_floor() -> None:
-    far, kept = latency.compare(records=2_000, rounds=1), sqlite.compare(batches=1, rounds=1)
+    far, kept = latency.compare(records=2_000, rounds=3), sqlite.compare(batches=1, rounds=1)
     assert all(value > 0 for one in (far, kept) for series in one.series for value in series.values)
     (claim,) = far.claims
     # One batch has nothing to travel beside it: 50 ms must show, or the latency is none.
-    assert claim.series.values[0] < 0.8
+    # A busy machine may hide it once.
+    assert min(claim.series.values) < 0.8
     assert {sqlite.FLOOR, sqlite.LOGGED, "zstd / floor", "zstd / identity"} <= {series.name for series in kept.series}
 
 
