@@ -71,7 +71,10 @@ class Ledger:
         room = max(regime.flights - self.runs.going(open_), 0)
         later = [Wanted("back", *window) for window in plan_back(progress, regime)]
         later += self.rereads.wanted(connection, team, standing, at, regime) if len(later) < room else []
-        return made + self._request(connection, team, later[:room], standing, at)
+        made += self._request(connection, team, later[:room], standing, at)
+        if made:
+            self.runs.trim(connection)
+        return made
 
     def _request(
         self, connection: str, team: str, wanted: Iterable[Wanted], standing: Sequence[Channel], at: int

@@ -44,10 +44,7 @@ class Runs:
         name = self.add(changes, keys, connection, team, wanted, now)
         for channel in wanted.channels:
             changes.expect("", "HGET", keys.coverage(connection), f"{channel}|{MARKS[wanted.kind]}")
-        if changes.commit(self._client):
-            return None
-        self._trim(keys, connection)
-        return name
+        return None if changes.commit(self._client) else name
 
     def add(self, changes: Changes, keys: Keys, connection: str, team: str, wanted: Wanted, now: int) -> str:
         """The same as part of a change that guards the marks itself; the run's id."""
@@ -77,8 +74,9 @@ class Runs:
         changes.do("ZADD", keys.due, now, f"{ITEMS[wanted.kind]}:{name}")
         return name
 
-    def _trim(self, keys: Keys, connection: str) -> None:
+    def trim(self, connection: str) -> None:
         """Forget the oldest closed runs beyond what is shown."""
+        keys = self._shards.of(connection)
         for name in ask(self._client, "ZRANGE", keys.runs(connection), 0, -_RUNS_KEPT - 1):
             found = self.get(name.decode())
             if found is not None and (found.open or self._still_held(found)):
