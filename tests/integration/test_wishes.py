@@ -92,7 +92,7 @@ def test_a_thread_that_was_read_before_the_wish_is_read_for_it_too(pulls: Pulls,
     assert delivered(pulls, "C1") == channel.truth()
 
 
-@pytest.mark.parametrize(("since", "limited"), [(0, True), (TODAY - 20 * DAY_US, False)])
+@pytest.mark.parametrize(("since", "limited"), [(0, True), (TODAY - 20 * DAY_US, False)], ids=["unsound", "later"])
 def test_a_reading_that_is_not_sound_or_not_from_the_beginning_ends_no_thread_that_it_did_not_see(
     pulls: Pulls, channel: Channel, since: int, *, limited: bool
 ) -> None:
