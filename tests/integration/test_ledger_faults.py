@@ -301,7 +301,7 @@ def test_what_waits_for_an_operator_is_kept_as_long_as_its_proof_is(pulls: Pulls
         pulls.client.zadd(key, {run.id: age})
         names.append(run.id)
     pulls.client.zadd(key, {f"{number:026x}": 10**15 + number for number in range(200)})
-    thread(pulls)
+    assert pulls.plan(at=now_us() + HOUR_US), "a plan that asks for something looks for what can be forgotten"
     assert [ledger.get(name) is not None for name in names] == [True, False]
     assert pulls.client.smembers(pulls.keys.sweeps) == {names[0].encode()}
 
