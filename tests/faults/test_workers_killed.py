@@ -33,9 +33,11 @@ class Leases:
         return bool(self.held() - self.orphaned)
 
     def kill(self, running: Pass) -> None:
-        """The whole group, and at once a new one."""
-        self.orphaned |= self.held()
+        """The whole group, and, once it is dead, a new one."""
+        before = running.stack.pid("worker-1")
         running.stack.kill("worker")
+        eventually(lambda: running.stack.pid("worker-1") != before, "the worker is dead", every=0.002)
+        self.orphaned |= self.held()  # nobody of the dead takes one any more
         running.stack.start(["worker"])
 
 
