@@ -4,6 +4,7 @@ A command is a module with `add_arguments(parser)` and `run(args) -> int`, impor
 """
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from typing import NamedTuple
@@ -83,5 +84,17 @@ def _run(name: str, rest: list[str]) -> int:
         return Exit.INTERRUPTED
 
 
+def _to_its_end(argv: list[str]) -> int:
+    """`main`, whose reader may leave early: `./sluice pulls | head` is no error of anybody's."""
+    try:
+        status = main(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left to be written, at the latest when Python ends, goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.READER_LEFT
+    return status
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_to_its_end(sys.argv[1:]))

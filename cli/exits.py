@@ -14,3 +14,4 @@ class Exit(IntEnum):
     QUARANTINED = 3
     BAD_INPUT = 5
     INTERRUPTED = 130
+    READER_LEFT = 141

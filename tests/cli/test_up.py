@@ -121,6 +121,16 @@ def test_the_commands_fit_on_one_screen_and_each_has_help_with_an_example(capsys
         assert f"Example: ./sluice {command}" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        left = subprocess.run([sys.executable, "-m", "cli"], stdout=writing, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writing)
+    assert (left.returncode, left.stderr) == (141, b"")
+
+
 def test_a_command_or_step_that_does_not_exist_is_refused() -> None:
     assert main(["fly"]) == 2
     assert main(["test", "the-weather"]) == 2
