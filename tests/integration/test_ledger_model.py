@@ -33,8 +33,8 @@ def test_nothing_is_covered_without_proof_and_nothing_is_left_out_whatever_happe
     run_machine(
         LedgerMachine,
         settings=settings(
-            max_examples=110 if LONG else 15,
-            stateful_step_count=100 if LONG else 25,
+            max_examples=125 if LONG else 15,
+            stateful_step_count=100 if LONG else 40,
             deadline=None,
             print_blob=True,
             suppress_health_check=list(HealthCheck),
