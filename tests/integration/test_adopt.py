@@ -7,27 +7,14 @@ from typing import Any
 
 import pytest
 from core_api import AT, OPERATOR, PEM, Core
-from outgoing_world import PROJECT, World, simulator
-from sluice import CONNECTION, Sluice
+from outgoing_world import PROJECT, World
+from sluice import CONNECTION
 
 from cli.__main__ import main
 from settings import STACK_MARK
 
 Adopt = Callable[..., int]
 SINCE = 1_700_000_000_000_000
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
-
-
-@pytest.fixture
-def world(sluice: Sluice, simulated: str) -> Iterator[World]:
-    made = World(sluice, simulated)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 itself.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from core_api import AT, Core
-from outgoing_world import World, answer, simulator
-from sluice import CONNECTION, TEAM, Sluice
+from outgoing_world import World, answer
+from sluice import CONNECTION, TEAM
 
 from simulator.config import MESSAGES
 from workers.names import LOOK, TRIGGER
@@ -18,19 +17,6 @@ CUT_OFF: list[tuple[dict[str, Any], str]] = [
     ({"enabled": True, "credentialStatus": "INVALID"}, "credential_invalid"),
     ({"enabled": False}, "not_connected"),
 ]
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
-
-
-@pytest.fixture
-def world(sluice: Sluice, simulated: str) -> Iterator[World]:
-    made = World(sluice, simulated)
-    yield made
-    made.close()
 
 
 def look(world: World, **slack: Any) -> None:

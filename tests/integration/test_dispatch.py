@@ -1,11 +1,9 @@
 """Each slot has one effect, whoever ticks and however often; and nobody's many keep another's one waiting."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-from outgoing_world import World, simulator
-from sluice import CONNECTION, SHARDS, Sluice, now_us
+from outgoing_world import World
+from sluice import CONNECTION, SHARDS, now_us
 
 from pipeline.connection import split_connection
 from pipeline.rules.regimes import STANDARD
@@ -15,19 +13,6 @@ from workers.schedule import Outgoing, Pulls
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
-
-
-@pytest.fixture
-def world(sluice: Sluice, simulated: str) -> Iterator[World]:
-    made = World(sluice, simulated)
-    yield made
-    made.close()
 
 
 def neighbour(keys: Keys, number: int = 0) -> str:

@@ -5,28 +5,15 @@ from typing import Any
 
 import pytest
 from events_world import Core
-from outgoing_world import Fault, World, answer, simulator
+from outgoing_world import Fault, World, answer
 from sluice import CONNECTION, ORG, TEAM, Sluice
 
 from pipeline.store.looks import Look, Looks
 
 
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
-
-
 @pytest.fixture
 def sluice(store: str) -> Iterator[Sluice]:
     made = Sluice(store, events=True)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def world(sluice: Sluice, simulated: str) -> Iterator[World]:
-    made = World(sluice, simulated)
     yield made
     made.close()
 

@@ -1,12 +1,12 @@
 """In between: two that look at once, threads that are no more, readings that never come, a clock set back."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from outgoing_world import World, simulator
+from outgoing_world import World
 from pulls_world import Pulls, page
-from sluice import CONNECTION, SHARDS, TEAM, Sluice, now_us
+from sluice import CONNECTION, SHARDS, TEAM, now_us
 
 from pipeline.rules.regimes import STANDARD
 from pipeline.rules.versions import us_ts
@@ -20,31 +20,6 @@ from pipeline.store.scripts import Changes
 from pipeline.store.threads import place
 
 THREAD = us_ts(now_us() // DAY_US * DAY_US - 12 * HOUR_US)
-
-
-@pytest.fixture
-def pulls(store: str) -> Iterator[Pulls]:
-    made = Pulls(store)
-    made.register()
-    made.allow("C1")
-    made.drain()
-    made.patched()
-    made.looked()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
-
-
-@pytest.fixture
-def world(sluice: Sluice, simulated: str) -> Iterator[World]:
-    made = World(sluice, simulated)
-    yield made
-    made.close()
 
 
 def covered(pulls: Pulls, *channels: str) -> None:

@@ -1,7 +1,5 @@
 """Slack's plan may hide old messages: what is hidden is marked, and the mark goes when it is shown."""
 
-from collections.abc import Iterator
-
 import pytest
 from pulls_world import Pulls, page
 from slack_played import Channel, delivered, settle, yesterday
@@ -11,18 +9,6 @@ from pipeline.rules.windows import HOUR_US
 from pipeline.store import counters
 
 USER = "rob@example.com"
-
-
-@pytest.fixture
-def pulls(store: str) -> Iterator[Pulls]:
-    made = Pulls(store)
-    made.register()
-    made.allow("C1")
-    made.drain()
-    made.patched()
-    made.looked()
-    yield made
-    made.close()
 
 
 def last_error(pulls: Pulls) -> str | None:

@@ -9,19 +9,13 @@ import pytest
 from common_core.log_manager.formats import JsonLines
 from common_core.log_manager.speech import FORBIDDEN, Speech
 from core_api import AT, Core
-from outgoing_world import World, answer, simulator
+from outgoing_world import World, answer
 from sluice import CONNECTION, SHARDS, Sluice
 
 from pipeline.store import counters
 from workers.names import LOOK, PATCH_METADATA
 
 OURS = {"userid": CONNECTION, "allowListedChannels": ["C1", "C2"]}
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
 
 
 @pytest.fixture

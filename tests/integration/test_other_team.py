@@ -5,19 +5,13 @@ from typing import Any
 
 import pytest
 from core_api import Core
-from outgoing_world import World, simulator
+from outgoing_world import World
 from sluice import CONNECTION, ORG, TEAM, Sluice
 from test_outgoing_looks import connected, look
 
 from pipeline.store import counters, receipts
 
 OTHER = "T0OTHER"
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
 
 
 @pytest.fixture

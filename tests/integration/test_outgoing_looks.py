@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from core_api import AT, Core
-from outgoing_world import World, answer, simulator
+from outgoing_world import World, answer
 from sluice import CONNECTION, TEAM, Sluice
 
 from simulator.config import CHANNELS, MESSAGES, USERS
@@ -18,12 +18,6 @@ from workers.names import LOOK
 
 DAY = 24 * 3600 * 1_000_000
 PAGE = (Path(__file__).parents[2] / "docs" / "workflows.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
 
 
 @pytest.fixture

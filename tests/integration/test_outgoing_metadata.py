@@ -5,19 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from outgoing_world import Fault, World, answer, simulator, timed_out
+from outgoing_world import Fault, World, answer, timed_out
 from sluice import CONNECTION, Sluice
 
 from simulator.config import MESSAGES
 from workers.names import PATCH_METADATA, TRIGGER
 
 POST = f"POST {MESSAGES}"
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import formatdate
 
 import pytest
 from channel_world import directory
-from outgoing_world import CALLBACK, Fault, World, answer, simulator, timed_out
-from sluice import CONNECTION, Sluice, page
+from outgoing_world import CALLBACK, Fault, World, answer, timed_out
+from sluice import CONNECTION, page
 
 from pipeline.rules.versions import ts_us
 from pipeline.rules.windows import FIRST_STEP_US
@@ -18,19 +18,6 @@ from workers.looking import find_team
 from workers.names import PATCH_METADATA, TRIGGER
 
 POST = f"POST {MESSAGES}"
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
-
-
-@pytest.fixture
-def world(sluice: Sluice, simulated: str) -> Iterator[World]:
-    made = World(sluice, simulated)
-    yield made
-    made.close()
 
 
 def test_what_is_allowed_is_planned_then_asked_for(world: World) -> None:

@@ -2,13 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from common_mesh.testing import FakeMesh
 from core_api import AT, OURS, Core
-from outgoing_world import World, simulator
+from outgoing_world import World
 from sluice import CONNECTION, ORG, SHARDS, TEAM, Sluice, page
 
 from pipeline.errors import Rejected
@@ -23,19 +22,6 @@ FIRST, SECOND = "1700000000.000100", "1700000000.000200"
 @pytest.fixture
 def core(sluice: Sluice) -> Core:
     return Core(sluice, drains=False).connected()
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
-
-
-@pytest.fixture
-def world(sluice: Sluice, simulated: str) -> Iterator[World]:
-    made = World(sluice, simulated)
-    yield made
-    made.close()
 
 
 def ready(sluice: Sluice) -> Sluice:

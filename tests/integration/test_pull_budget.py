@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from outgoing_world import World, answer, simulator
+from outgoing_world import World, answer
 from pulls_world import Pulls, page
-from sluice import CONNECTION, ORG, TEAM, Sluice, now_us
+from sluice import CONNECTION, ORG, TEAM, now_us
 
 from pipeline.rules.regimes import RESTRICTED, STANDARD
 from pipeline.rules.windows import FIRST_STEP_US
@@ -23,19 +23,6 @@ CHANNELS = [f"C{number:03}" for number in range(120)]
 def pulls(store: str) -> Iterator[Pulls]:
     made = Pulls(store)
     made.register()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
-
-
-@pytest.fixture
-def world(sluice: Sluice, simulated: str) -> Iterator[World]:
-    made = World(sluice, simulated)
     yield made
     made.close()
 

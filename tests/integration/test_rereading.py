@@ -1,7 +1,5 @@
 """Old windows are read again: edits win, what is gone goes, late replies come, and a cut reading empties nothing."""
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,18 +8,6 @@ from slack_played import Channel, delivered, pages, settle, tomorrow, yesterday
 from sluice import CONNECTION, now_us
 
 from pipeline.store import counters
-
-
-@pytest.fixture
-def pulls(store: str) -> Iterator[Pulls]:
-    made = Pulls(store)
-    made.register()
-    made.allow("C1")
-    made.drain()
-    made.patched()
-    made.looked()
-    yield made
-    made.close()
 
 
 def only(pulls: Pulls, kind: str) -> str:

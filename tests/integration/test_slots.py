@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from outgoing_world import World, simulator
+from outgoing_world import World
 from pulls_world import Pulls
-from sluice import CONNECTION, SHARDS, TEAM, Sluice, now_us
+from sluice import CONNECTION, SHARDS, TEAM, now_us
 
 from pipeline.connection import split_connection
 from pipeline.rules.regimes import STANDARD
@@ -15,19 +15,6 @@ from workers.names import TRIGGER
 
 HOUR_US = 3_600_000_000
 TIMES = ("ask_at", "progress", "requested_at", "epoch")
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[str]:
-    with simulator() as url:
-        yield url
-
-
-@pytest.fixture
-def world(sluice: Sluice, simulated: str) -> Iterator[World]:
-    made = World(sluice, simulated)
-    yield made
-    made.close()
 
 
 @pytest.fixture

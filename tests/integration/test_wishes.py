@@ -1,25 +1,11 @@
 """What somebody wants read again whole: whatever none of its readings shows goes, in whatever thread."""
 
-from collections.abc import Iterator
-
 import pytest
 from pulls_world import Pulls
 from slack_played import TODAY, Channel, delivered, pages, settle, yesterday
 from sluice import CONNECTION, now_us
 
 from pipeline.rules.windows import DAY_US
-
-
-@pytest.fixture
-def pulls(store: str) -> Iterator[Pulls]:
-    made = Pulls(store)
-    made.register()
-    made.allow("C1")
-    made.drain()
-    made.patched()
-    made.looked()
-    yield made
-    made.close()
 
 
 @pytest.fixture
