@@ -49,9 +49,7 @@ class Channels:
         """Channel → head, tail, start (microseconds), open runs, allowed since."""
         shown: dict[str, dict[str, Any]] = {}
         for channel, fields in self._fields(connection).items():
-            numbers = {
-                what: int(fields[what]) for what in ("head", "tail", "start", "since", "limited") if what in fields
-            }
+            numbers = {what: int(fields[what]) for what in _TIMES if what in fields}
             names = {what: fields[what] for what in (*MARKS.values(), "last") if what in fields}
             again = wish(fields.get("deep", ""))
             shown[channel] = numbers | names | ({"again": again.high} if again else {})

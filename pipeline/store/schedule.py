@@ -1,7 +1,8 @@
 """The schedule: a sorted set of items and when they are due. No Celery ETA: an item that was leased and not finished
 is due again, however often beat, broker or worker die in between.
 
-Items: `plan:<connection>`, `trigger:<run>`, `patch:<connection>`, `look:<connection>`, `events:<shard>`.
+Items: `plan:`, `patch:`, `look:` and `status:<connection>`, `trigger:` and `backfill:<run>`, `removal:<receipt>`,
+`events:<shard>`.
 """
 
 import random
